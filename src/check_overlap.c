@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT
+ * Rules about memory: outputs share none with themselves, each other or an input, save that grad
+ * may be the logits. */
+#include "check_parts.h"
+#include "fail.h"
+
+#include <inttypes.h>
+
+/* An axis along which a tensor moves: how far, without the direction. */
+typedef struct moving_axis {
+    uint64_t length, stride;
+} moving_axis;
+
+/* The axes longer than 1, by growing stride; returns how many. */
+static int sorted_axes(const xent_tensor *tensor, moving_axis axes[XENT_MAX_NDIM]) {
+    int count = 0;
+    for (int axis = 0; axis < tensor->ndim; axis++) {
+        int64_t stride = tensor->stride[axis];
+        moving_axis next = {(uint64_t)tensor->shape[axis], (uint64_t)stride};
+        if (next.length == 1)
+            continue;
+        if (stride < 0)
+            next.stride = 0 - next.stride;
+        int place = count++;
+        for (; place > 0 && axes[place - 1].stride > next.stride; place--)
+            axes[place] = axes[place - 1];
+        axes[place] = next;
+    }
+    return count;
+}
+
+/* Elements are distinct if each axis steps over everything that the axes inside it reach. */
+static bool overlaps_itself(const xent_tensor *tensor) {
+    moving_axis axes[XENT_MAX_NDIM];
+    int count = sorted_axes(tensor, axes);
+    uint64_t reach = 1;
+    for (int i = 0; i < count; i++) {
+        if (axes[i].stride < reach)
+            return true;
+        reach += (axes[i].length - 1) * axes[i].stride;
+    }
+    return false;
+}
+
+static bool has_elements(memory_range range) {
+    return range.begin < range.end;
+}
+
+static bool ranges_meet(memory_range a, memory_range b) {
+    return has_elements(a) && has_elements(b) && a.begin < b.end && b.begin < a.end;
+}
+
+/* Tensors have passed check_tensor, so their ranges exist. */
+static bool tensors_meet(const xent_tensor *a, const xent_tensor *b) {
+    memory_range range_a, range_b;
+    find_range(a, &range_a);
+    find_range(b, &range_b);
+    return ranges_meet(range_a, range_b);
+}
+
+/* Whether both are the same elements in the same order; strides of length-1 axes lead nowhere. */
+static bool same_elements(const xent_tensor *a, const xent_tensor *b) {
+    if (a->data != b->data || a->dtype != b->dtype || !same_shape(a, b))
+        return false;
+    for (int axis = 0; axis < a->ndim; axis++)
+        if (a->shape[axis] != 1 && a->stride[axis] != b->stride[axis])
+            return false;
+    return true;
+}
+
+static xent_status check_itself(named_tensor output, xent_error *error) {
+    memory_range range;
+    char shape[SHAPE_TEXT], stride[SHAPE_TEXT];
+    const xent_tensor *tensor = output.tensor;
+    find_range(tensor, &range);
+    if (has_elements(range) && overlaps_itself(tensor))
+        return fail(
+            error, XENT_OVERLAP,
+            "%s: with shape %s the strides %s (in elements) give several elements the same memory. "
+            "Each element of an output needs a place of its own; strides of 0 are for inputs.",
+            output.name, shape_text(shape, tensor->ndim, tensor->shape),
+            shape_text(stride, tensor->ndim, tensor->stride));
+    return XENT_OK;
+}
+
+static xent_status check_against_logits(named_tensor output, const xent_tensor *logits,
+                                        bool is_grad, xent_error *error) {
+    if (!tensors_meet(output.tensor, logits))
+        return XENT_OK;
+    if (!is_grad)
+        return fail(error, XENT_OVERLAP,
+                    "%s overlaps the logits: it needs memory of its own (only outputs.grad may be "
+                    "the logits).",
+                    output.name);
+    if (!same_elements(output.tensor, logits))
+        return fail(error, XENT_OVERLAP,
+                    "outputs.grad overlaps the logits without being them: to work in place give it "
+                    "the same data, dtype, shape and strides; else give it memory of its own.");
+    return XENT_OK;
+}
+
+static xent_status check_against(named_tensor output, named_tensor other, xent_error *error) {
+    if (other.tensor && tensors_meet(output.tensor, other.tensor))
+        return fail(error, XENT_OVERLAP,
+                    "%s overlaps %s (judged by address range): give each a memory of its own.",
+                    output.name, other.name);
+    return XENT_OK;
+}
+
+static xent_status check_against_ignore(named_tensor output, const xent_options *options,
+                                        xent_error *error) {
+    memory_range range, ignore = {(uintptr_t)options->ignore, (uintptr_t)options->ignore};
+    ignore.end += options->ignore_count * sizeof *options->ignore;
+    find_range(output.tensor, &range);
+    if (ranges_meet(range, ignore))
+        return fail(error, XENT_OVERLAP,
+                    "%s overlaps the values of options.ignore: give each a memory of its own.",
+                    output.name);
+    return XENT_OK;
+}
+
+xent_status check_overlap(const xent_tensor *logits, const xent_tensor *labels,
+                          const xent_options *options, const xent_outputs *outputs,
+                          xent_error *error) {
+    named_tensor list[OUTPUTS];
+    const named_tensor inputs[] = {{"the labels", labels},
+                                   {"options.class_weight", options->class_weight},
+                                   {"options.row_weight", options->row_weight}};
+    list_outputs(outputs, list);
+    for (int i = 0; i < OUTPUTS; i++) {
+        if (!list[i].tensor)
+            continue;
+        xent_status status = check_itself(list[i], error);
+        if (status == XENT_OK)
+            status = check_against_logits(list[i], logits, i == GRAD, error);
+        for (int j = 0; status == XENT_OK && j < 3; j++)
+            status = check_against(list[i], inputs[j], error);
+        for (int j = 0; status == XENT_OK && j < i; j++)
+            status = check_against(list[i], list[j], error);
+        if (status == XENT_OK)
+            status = check_against_ignore(list[i], options, error);
+        if (status != XENT_OK)
+            return status;
+    }
+    return XENT_OK;
+}

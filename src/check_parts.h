@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ * What the rules about arguments share: one file of rules per subject, called by check.c in this
+ * order. */
+#ifndef XENT_SRC_CHECK_PARTS_H
+#define XENT_SRC_CHECK_PARTS_H
+
+#include "xent.h"
+
+#include <stdbool.h>
+
+/* The product of the lengths (all >= 0) into *count; false if it overflows. A length of 0 counts
+ * first. */
+bool count_elements(int ndim, const int64_t *shape, int64_t *count);
+/* Whether two tensors (or shapes) have the same axes. */
+bool same_lengths(int ndim_a, const int64_t *shape_a, int ndim_b, const int64_t *shape_b);
+bool same_shape(const xent_tensor *a, const xent_tensor *b);
+
+/* The addresses [begin, end) between which all elements of a tensor lie; begin = end: no
+ * elements. */
+typedef struct memory_range {
+    uintptr_t begin, end;
+} memory_range;
+/* false if the shape and strides lead out of the address space. */
+bool find_range(const xent_tensor *tensor, memory_range *range);
+
+/* A tensor under the name that sentences give it. */
+typedef struct named_tensor {
+    const char *name;
+    const xent_tensor *tensor; /* NULL: not given */
+} named_tensor;
+
+/* All outputs; the first three have their places. */
+enum { GRAD, PROBABILITY, PREDICTION, OUTPUTS = 7 };
+void list_outputs(const xent_outputs *outputs, named_tensor list[OUTPUTS]);
+
+/* One tensor by itself (given, not NULL): axes, lengths, strides, dtype number, data. */
+xent_status check_tensor(const char *name, const xent_tensor *tensor, xent_error *error);
+
+/* Options without tensors, and what probabilities and log-probabilities rule out. */
+xent_status check_options(const xent_options *options, const xent_outputs *outputs,
+                          xent_error *error);
+
+/* Class axis, and labels against logits; axis in [-ndim, ndim) once it has passed. */
+xent_status check_labels(const xent_tensor *logits, const xent_tensor *labels, int axis,
+                         xent_error *error);
+
+/* Outputs against themselves, each other and all inputs. */
+xent_status check_overlap(const xent_tensor *logits, const xent_tensor *labels,
+                          const xent_options *options, const xent_outputs *outputs,
+                          xent_error *error);
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT
+ * What the kernels of every element type share, once per lane type. Include after lane_f32.h or lane_f64.h and
+ * exp2_template.h. */
+
+/* Lanes [i, n) of an array, at most WIDTH; 0 beyond. */
+static inline vec load_lanes(const void *lanes, int64_t i, int64_t n) {
+    const unsigned char *from = (const unsigned char *)lanes + i * (int64_t)sizeof(LANE);
+    if (i + WIDTH <= n)
+        return v_load(from);
+    LANE part[WIDTH] = {0};
+    memcpy(part, from, (size_t)(n - i) * sizeof(LANE));
+    return v_load(part);
+}
+
+static inline void store_lanes(unsigned char *lanes, int64_t i, int64_t n, vec a) {
+    unsigned char *to = lanes + i * (int64_t)sizeof(LANE);
+    if (i + WIDTH <= n) {
+        v_store(to, a);
+        return;
+    }
+    LANE part[WIDTH];
+    v_store(part, a);
+    memcpy(to, part, (size_t)(n - i) * sizeof(LANE));
+}
+
+/* Class weights [i, n), at most WIDTH (NULL: all 1); 0 beyond. */
+static inline wide load_weights(const double *weight, int64_t i, int64_t n) {
+    if (i + WIDTH <= n)
+        return weight ? w_load(weight + i) : w_set(1);
+    double part[WIDTH] = {0};
+    for (int64_t lane = 0; lane < n - i; lane++)
+        part[lane] = weight ? weight[i + lane] : 1;
+    return w_load(part);
+}
+
+/* One double for each of count rows; 0 beyond. */
+static inline wide load_rows(const double *values, int count) {
+    double part[WIDTH] = {0};
+    memcpy(part, values, (size_t)count * sizeof *values);
+    return w_load(part);
+}
+
+/* The 64 partial sums fold by halves. */
+static LANE fold_lanes(LANE *parts) {
+    for (int half = PARTS / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            parts[i] += parts[i + half];
+    return parts[0];
+}
+
+static double fold_doubles(double *parts) {
+    for (int half = PARTS / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            parts[i] += parts[i + half];
+    return parts[0];
+}
+
+/* scale*(max - x), the distance of z to its maximum; +inf for x = -inf whatever the maximum */
+static inline wide distance(wide x, wide max, wide scale) {
+    wide d = w_mul(scale, w_sub(max, x));
+    return w_where_eq(x, w_set(-INFINITY), w_set(INFINITY), d);
+}
+
+/* What the E of one row's block refer to: E = 2^((x - shift)*log2e - k), base = MAGIC + k. */
+typedef struct reference {
+    factor log2e;
+    LANE shift, base;
+} reference;
+
+/* MAGIC + the k of a maximum, the very n that exp2_term finds for it */
+static inline LANE base_of(LANE max, LANE high) {
+    LANE lanes[WIDTH];
+    v_store(lanes, v_fma(v_set(max), v_set(high), v_set(MAGIC)));
+    return lanes[0];
+}
+
+/* Sets k and shifted of stats whose arg and max are known. */
+static reference refer_to(xent_stats *stats, double scale) {
+    reference at = {.log2e = log2e_times(scale), .base = MAGIC};
+    stats->shifted = fabs(scale * stats->max) >= 0x1p20;
+    if (stats->shifted) {
+        at.shift = (LANE)stats->max;
+    } else {
+        at.base = base_of((LANE)stats->max, at.log2e.high);
+        stats->k = (int64_t)(at.base - (LANE)MAGIC);
+    }
+    return at;
+}
+
+/* The lane's value to *top, and 0 in its place. */
+static inline vec take_lane(vec a, int lane, double *top) {
+    LANE lanes[WIDTH];
+    v_store(lanes, a);
+    *top = (double)lanes[lane];
+    lanes[lane] = 0;
+    return v_load(lanes);
+}
+
+/* WIDTH rows side by side: their maxima, and what their E refer to. */
+typedef struct group {
+    vec max, arg; /* arg as a number; -1: none */
+    mask bad;
+    vec high, low, shift, base, floor;
+} group;
+
+static inline group empty_group(void) {
+    return (group){.max = v_set(-INFINITY), .arg = v_set(-1), .bad = v_bad(v_set(0))};
+}
+
+/* arg, max and poisoned of the rows into their stats. */
+static void group_read(const group *rows, int count, xent_stats *stats) {
+    LANE max[WIDTH], arg[WIDTH], bad[WIDTH];
+    v_store(max, rows->max);
+    v_store(arg, rows->arg);
+    v_store(bad, v_select(rows->bad, v_set(1), v_set(0)));
+    for (int row = 0; row < count; row++)
+        stats[row] = (xent_stats){
+            .arg = (int64_t)arg[row], .max = (double)max[row], .poisoned = bad[row] != 0};
+}
+
+/* Sets what the rows' E refer to, and k and shifted of their stats. */
+static void group_refer(group *rows, int count, double scale, xent_stats *stats) {
+    const factor log2e = log2e_times(scale);
+    LANE shift[WIDTH] = {0}, centre[WIDTH] = {0}, base[WIDTH];
+    for (int row = 0; row < count; row++) {
+        stats[row].shifted = stats[row].arg >= 0 && fabs(scale * stats[row].max) >= 0x1p20;
+        if (stats[row].shifted)
+            shift[row] = (LANE)stats[row].max;
+        else if (stats[row].arg >= 0)
+            centre[row] = (LANE)stats[row].max;
+    }
+    rows->high = v_set(log2e.high);
+    rows->low = v_set(log2e.low);
+    rows->shift = v_load(shift);
+    rows->base = v_fma(v_load(centre), rows->high, v_set(MAGIC));
+    rows->floor = v_sub(rows->base, v_set(FLUSH));
+    v_store(base, rows->base);
+    for (int row = 0; row < count; row++)
+        stats[row].k = (int64_t)(base[row] - (LANE)MAGIC);
+}
+
+static inline vec group_term(vec x, const group *rows) {
+    return exp2_term(v_sub(x, rows->shift), rows->high, rows->low, rows->base, rows->floor);
+}
+
+/* Sums over the classes of a group's rows; rest, gap and heat have PARTS partial sums each. */
+typedef struct group_sums {
+    vec top, rest[PARTS];
+    wide gap[PARTS], heat[PARTS];
+} group_sums;
+
+static void clear_sums(group_sums *sums, int64_t n, bool more) {
+    sums->top = v_set(0);
+    for (int part = 0; part < PARTS && part < n; part++) {
+        sums->rest[part] = v_set(0);
+        if (more)
+            sums->gap[part] = sums->heat[part] = w_set(0);
+    }
+}
+
+static inline void add_moments(vec x, vec e, const group *rows, double scale, double weight,
+                               wide *gap, wide *heat) {
+    const wide zero = w_set(0), k = w_set(weight), terms = v_widen(e);
+    wide d = distance(v_widen(x), v_widen(rows->max), w_set(scale));
+    *gap = w_where_eq(k, zero, *gap, w_fma(k, d, *gap));
+    *heat = w_where_eq(terms, zero, *heat, w_fma(terms, d, *heat));
+}
+
+/* Partial sums that no class belongs to are left out of the folds: they would add 0. */
+static vec fold_group(vec *parts, int64_t n) {
+    for (int half = PARTS / 2; half > 0; half /= 2)
+        for (int i = 0; i < half && i + half < n; i++)
+            parts[i] = v_add(parts[i], parts[i + half]);
+    return parts[0];
+}
+
+static wide fold_group_wide(wide *parts, int64_t n) {
+    for (int half = PARTS / 2; half > 0; half /= 2)
+        for (int i = 0; i < half && i + half < n; i++)
+            parts[i] = w_add(parts[i], parts[i + half]);
+    return parts[0];
+}
+
+static double sum_weights(const double *weight, int64_t n) {
+    double parts[PARTS] = {0};
+    for (int64_t c = 0; c < n; c++)
+        parts[c % PARTS] += weight ? weight[c] : 1;
+    return fold_doubles(parts);
+}
+
+/* The sums into the stats of count rows. */
+static void group_finish(group_sums *sums, int count, int64_t n, bool more, const double *weight,
+                         xent_stats *stats) {
+    LANE top[WIDTH], rest[WIDTH];
+    v_store(top, sums->top);
+    v_store(rest, fold_group(sums->rest, n));
+    for (int row = 0; row < count; row++) {
+        stats[row].top = (double)top[row];
+        stats[row].rest = (double)rest[row];
+    }
+    if (!more)
+        return;
+    double gap[WIDTH], heat[WIDTH], mass = sum_weights(weight, n);
+    w_store(gap, fold_group_wide(sums->gap, n));
+    w_store(heat, fold_group_wide(sums->heat, n));
+    for (int row = 0; row < count; row++) {
+        stats[row].mass = mass;
+        stats[row].gap = gap[row];
+        stats[row].heat = heat[row];
+    }
+}

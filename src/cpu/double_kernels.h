@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ * The kernels with double lanes: F64, and the functions on arrays of doubles, in the table xent_math_<ISA>. Include after a
+ * f64_<isa>.h vocabulary, with ISA and MATH_TABLE defined. */
+#include "lane_f64.h"
+
+#include "exp2_template.h"
+
+#include "math_template.h"
+
+#include "block_template.h"
+
+const xent_math MATH_TABLE = {
+    .exp = math_exp, .log = math_log, .log1p = math_log1p, .bend = math_bend};
+
+#define TYPE f64
+#define ELEM double
+#define LOAD d_load
+#define STORE d_store
+#define LOWEST (-INFINITY)
+#include "element_template.h"

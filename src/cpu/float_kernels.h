@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * The kernels with float lanes: F32, BF16, F16. Include after a f32_<isa>.h vocabulary, with ISA defined. */
+#include "lane_f32.h"
+
+#include "exp2_template.h"
+
+#include "block_template.h"
+
+#define TYPE f32
+#define ELEM float
+#define LOAD s_load_f32
+#define STORE s_store_f32
+#define LOWEST (-INFINITY)
+#include "element_template.h"
+
+#define TYPE bf16
+#define ELEM uint16_t
+#define LOAD s_load_bf16
+#define STORE s_store_bf16
+#define LOWEST 0xff80
+#include "element_template.h"
+
+#define TYPE f16
+#define ELEM uint16_t
+#define LOAD s_load_f16
+#define STORE s_store_f16
+#define LOWEST 0xfc00
+#include "element_template.h"

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT
+ * The float vocabulary in AVX2 with FMA and F16C: 8 lanes. What each name means: f32_scalar.h. */
+#ifndef XENT_F32_AVX2_H
+#define XENT_F32_AVX2_H
+
+#include "f64_avx2.h"
+
+enum { S_WIDTH = 8 };
+typedef __m256 svec;
+typedef __m256 smask;
+
+static inline svec s_load_f32(const void *p) {
+    return _mm256_loadu_ps(p);
+}
+
+static inline void s_store_f32(void *p, svec a) {
+    _mm256_storeu_ps(p, a);
+}
+
+static inline svec s_load_bf16(const void *p) {
+    __m256i bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(bits, 16));
+}
+
+static inline void s_store_bf16(void *p, svec a) {
+    __m256i bits = _mm256_castps_si256(a);
+    __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    bits = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
+    bits = _mm256_srli_epi32(bits, 16);
+    _mm_storeu_si128(
+        p, _mm_packus_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1)));
+}
+
+static inline svec s_load_f16(const void *p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(p));
+}
+
+static inline void s_store_f16(void *p, svec a) {
+    _mm_storeu_si128(p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+}
+
+static inline svec s_set(float a) {
+    return _mm256_set1_ps(a);
+}
+
+static inline svec s_add(svec a, svec b) {
+    return _mm256_add_ps(a, b);
+}
+
+static inline svec s_sub(svec a, svec b) {
+    return _mm256_sub_ps(a, b);
+}
+
+static inline svec s_mul(svec a, svec b) {
+    return _mm256_mul_ps(a, b);
+}
+
+static inline svec s_fma(svec a, svec b, svec c) {
+    return _mm256_fmadd_ps(a, b, c);
+}
+
+static inline svec s_max(svec a, svec b) {
+    return _mm256_max_ps(a, b);
+}
+
+static inline smask s_lt(svec a, svec b) {
+    return _mm256_cmp_ps(a, b, _CMP_LT_OQ);
+}
+
+static inline smask s_eq(svec a, svec b) {
+    return _mm256_cmp_ps(a, b, _CMP_EQ_OQ);
+}
+
+static inline smask s_bad(svec a) {
+    return _mm256_cmp_ps(a, _mm256_set1_ps(INFINITY), _CMP_NLT_UQ);
+}
+
+static inline smask s_or(smask a, smask b) {
+    return _mm256_or_ps(a, b);
+}
+
+static inline bool s_any(smask a) {
+    return _mm256_movemask_ps(a) != 0;
+}
+
+static inline int s_first(smask a) {
+    return __builtin_ctz((unsigned)_mm256_movemask_ps(a));
+}
+
+static inline svec s_select(smask m, svec a, svec b) {
+    return _mm256_blendv_ps(b, a, m);
+}
+
+static inline svec s_scale2(svec p, svec nb, svec base) {
+    __m256i n = _mm256_sub_epi32(_mm256_castps_si256(nb), _mm256_castps_si256(base));
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(n, 23)));
+}
+
+typedef struct wide {
+    dvec low, high;
+} wide;
+
+static inline wide s_widen(svec a) {
+    return (wide){_mm256_cvtps_pd(_mm256_castps256_ps128(a)),
+                  _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1))};
+}
+
+static inline svec s_narrow(wide a) {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm256_cvtpd_ps(a.low)),
+                                _mm256_cvtpd_ps(a.high), 1);
+}
+
+#include "wide_pair.h"
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT
+ * The float vocabulary in AVX-512: 16 lanes. What each name means: f32_scalar.h. */
+#ifndef XENT_F32_AVX512_H
+#define XENT_F32_AVX512_H
+
+#include "f64_avx512.h"
+
+enum { S_WIDTH = 16 };
+typedef __m512 svec;
+typedef __mmask16 smask;
+
+static inline svec s_load_f32(const void *p) {
+    return _mm512_loadu_ps(p);
+}
+
+static inline void s_store_f32(void *p, svec a) {
+    _mm512_storeu_ps(p, a);
+}
+
+static inline svec s_load_bf16(const void *p) {
+    __m512i bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
+}
+
+static inline void s_store_bf16(void *p, svec a) {
+    __m512i bits = _mm512_castps_si512(a);
+    __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    bits = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+    _mm256_storeu_si256(p, _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16)));
+}
+
+static inline svec s_load_f16(const void *p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(p));
+}
+
+static inline void s_store_f16(void *p, svec a) {
+    _mm256_storeu_si256(p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+static inline svec s_set(float a) {
+    return _mm512_set1_ps(a);
+}
+
+static inline svec s_add(svec a, svec b) {
+    return _mm512_add_ps(a, b);
+}
+
+static inline svec s_sub(svec a, svec b) {
+    return _mm512_sub_ps(a, b);
+}
+
+static inline svec s_mul(svec a, svec b) {
+    return _mm512_mul_ps(a, b);
+}
+
+static inline svec s_fma(svec a, svec b, svec c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+static inline svec s_max(svec a, svec b) {
+    return _mm512_max_ps(a, b);
+}
+
+static inline smask s_lt(svec a, svec b) {
+    return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ);
+}
+
+static inline smask s_eq(svec a, svec b) {
+    return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ);
+}
+
+static inline smask s_bad(svec a) {
+    return _mm512_cmp_ps_mask(a, _mm512_set1_ps(INFINITY), _CMP_NLT_UQ);
+}
+
+static inline smask s_or(smask a, smask b) {
+    return (smask)(a | b);
+}
+
+static inline bool s_any(smask a) {
+    return a != 0;
+}
+
+static inline int s_first(smask a) {
+    return __builtin_ctz(a);
+}
+
+static inline svec s_select(smask m, svec a, svec b) {
+    return _mm512_mask_blend_ps(m, b, a);
+}
+
+static inline svec s_scale2(svec p, svec nb, svec base) {
+    __m512i n = _mm512_sub_epi32(_mm512_castps_si512(nb), _mm512_castps_si512(base));
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p), _mm512_slli_epi32(n, 23)));
+}
+
+typedef struct wide {
+    dvec low, high;
+} wide;
+
+static inline wide s_widen(svec a) {
+    __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a), 1));
+    return (wide){_mm512_cvtps_pd(_mm512_castps512_ps256(a)), _mm512_cvtps_pd(high)};
+}
+
+static inline svec s_narrow(wide a) {
+    __m512d low = _mm512_castps_pd(_mm512_castps256_ps512(_mm512_cvtpd_ps(a.low)));
+    __m256d high = _mm256_castps_pd(_mm512_cvtpd_ps(a.high));
+    return _mm512_castpd_ps(_mm512_insertf64x4(low, high, 1));
+}
+
+#include "wide_pair.h"
+
+#endif

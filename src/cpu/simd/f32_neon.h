@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT
+ * The float vocabulary in AArch64 NEON: 4 lanes. What each name means: f32_scalar.h. */
+#ifndef XENT_F32_NEON_H
+#define XENT_F32_NEON_H
+
+#include "f64_neon.h"
+
+enum { S_WIDTH = 4 };
+typedef float32x4_t svec;
+typedef uint32x4_t smask;
+
+static inline svec s_load_f32(const void *p) {
+    return vreinterpretq_f32_u8(vld1q_u8(p));
+}
+
+static inline void s_store_f32(void *p, svec a) {
+    vst1q_u8(p, vreinterpretq_u8_f32(a));
+}
+
+static inline svec s_load_bf16(const void *p) {
+    return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(vld1_u8(p)), 16));
+}
+
+static inline void s_store_bf16(void *p, svec a) {
+    uint32x4_t bits = vreinterpretq_u32_f32(a);
+    uint32x4_t odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+    bits = vaddq_u32(vaddq_u32(bits, vdupq_n_u32(0x7fff)), odd);
+    vst1_u8(p, vreinterpret_u8_u16(vshrn_n_u32(bits, 16)));
+}
+
+static inline svec s_load_f16(const void *p) {
+    return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p)));
+}
+
+static inline void s_store_f16(void *p, svec a) {
+    vst1_u8(p, vreinterpret_u8_f16(vcvt_f16_f32(a)));
+}
+
+static inline svec s_set(float a) {
+    return vdupq_n_f32(a);
+}
+
+static inline svec s_add(svec a, svec b) {
+    return vaddq_f32(a, b);
+}
+
+static inline svec s_sub(svec a, svec b) {
+    return vsubq_f32(a, b);
+}
+
+static inline svec s_mul(svec a, svec b) {
+    return vmulq_f32(a, b);
+}
+
+static inline svec s_fma(svec a, svec b, svec c) {
+    return vfmaq_f32(c, a, b);
+}
+
+static inline svec s_max(svec a, svec b) {
+    return vbslq_f32(vcgtq_f32(a, b), a, b);
+}
+
+static inline smask s_lt(svec a, svec b) {
+    return vcltq_f32(a, b);
+}
+
+static inline smask s_eq(svec a, svec b) {
+    return vceqq_f32(a, b);
+}
+
+static inline smask s_bad(svec a) {
+    return vmvnq_u32(vcltq_f32(a, vdupq_n_f32(INFINITY)));
+}
+
+static inline smask s_or(smask a, smask b) {
+    return vorrq_u32(a, b);
+}
+
+static inline bool s_any(smask a) {
+    return vmaxvq_u32(a) != 0;
+}
+
+/* four lanes of 32 bits become four of 16 in one word */
+static inline int s_first(smask a) {
+    return __builtin_ctzll(vget_lane_u64(vreinterpret_u64_u16(vmovn_u32(a)), 0)) / 16;
+}
+
+static inline svec s_select(smask m, svec a, svec b) {
+    return vbslq_f32(m, a, b);
+}
+
+static inline svec s_scale2(svec p, svec nb, svec base) {
+    uint32x4_t n = vsubq_u32(vreinterpretq_u32_f32(nb), vreinterpretq_u32_f32(base));
+    return vreinterpretq_f32_u32(vaddq_u32(vreinterpretq_u32_f32(p), vshlq_n_u32(n, 23)));
+}
+
+typedef struct wide {
+    dvec low, high;
+} wide;
+
+static inline wide s_widen(svec a) {
+    return (wide){vcvt_f64_f32(vget_low_f32(a)), vcvt_high_f64_f32(a)};
+}
+
+static inline svec s_narrow(wide a) {
+    return vcvt_high_f32_f64(vcvt_f32_f64(a.low), a.high);
+}
+
+#include "wide_pair.h"
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ * The double vocabulary in AVX-512: 8 lanes. What each name means: f64_scalar.h. */
+#ifndef XENT_F64_AVX512_H
+#define XENT_F64_AVX512_H
+
+#include <immintrin.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { D_WIDTH = 8 };
+typedef __m512d dvec;
+typedef __mmask8 dmask;
+
+static inline dvec d_load(const void *p) {
+    return _mm512_loadu_pd(p);
+}
+
+static inline void d_store(void *p, dvec a) {
+    _mm512_storeu_pd(p, a);
+}
+
+static inline dvec d_set(double a) {
+    return _mm512_set1_pd(a);
+}
+
+static inline dvec d_add(dvec a, dvec b) {
+    return _mm512_add_pd(a, b);
+}
+
+static inline dvec d_sub(dvec a, dvec b) {
+    return _mm512_sub_pd(a, b);
+}
+
+static inline dvec d_mul(dvec a, dvec b) {
+    return _mm512_mul_pd(a, b);
+}
+
+static inline dvec d_div(dvec a, dvec b) {
+    return _mm512_div_pd(a, b);
+}
+
+static inline dvec d_fma(dvec a, dvec b, dvec c) {
+    return _mm512_fmadd_pd(a, b, c);
+}
+
+static inline dvec d_max(dvec a, dvec b) {
+    return _mm512_max_pd(a, b);
+}
+
+static inline dmask d_lt(dvec a, dvec b) {
+    return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ);
+}
+
+static inline dmask d_eq(dvec a, dvec b) {
+    return _mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ);
+}
+
+static inline dmask d_bad(dvec a) {
+    return _mm512_cmp_pd_mask(a, _mm512_set1_pd(INFINITY), _CMP_NLT_UQ);
+}
+
+static inline dmask d_or(dmask a, dmask b) {
+    return (dmask)(a | b);
+}
+
+static inline bool d_any(dmask a) {
+    return a != 0;
+}
+
+static inline int d_first(dmask a) {
+    return __builtin_ctz(a);
+}
+
+static inline dvec d_select(dmask m, dvec a, dvec b) {
+    return _mm512_mask_blend_pd(m, b, a);
+}
+
+static inline dvec d_scale2(dvec p, dvec nb, dvec base) {
+    __m512i n = _mm512_sub_epi64(_mm512_castpd_si512(nb), _mm512_castpd_si512(base));
+    return _mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(p), _mm512_slli_epi64(n, 52)));
+}
+
+static inline dvec d_split(dvec a, dvec *m) {
+    const __m512i low = _mm512_set1_epi64(0x3fe6a09e667f3bcd);
+    __m512i bits = _mm512_add_epi64(_mm512_castpd_si512(a),
+                                    _mm512_set1_epi64(0x3ff0000000000000 - 0x3fe6a09e667f3bcd));
+    __m512i fraction = _mm512_and_si512(bits, _mm512_set1_epi64(0x000fffffffffffff));
+    *m = _mm512_castsi512_pd(_mm512_add_epi64(fraction, low));
+    /* an integer below 2^52 becomes a double in the fraction of 2^52 */
+    __m512i k = _mm512_or_si512(_mm512_srli_epi64(bits, 52), _mm512_set1_epi64(0x4330000000000000));
+    return _mm512_sub_pd(_mm512_castsi512_pd(k), _mm512_set1_pd(0x1p52 + 1023.0));
+}
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ * The double vocabulary in AArch64 NEON: 2 lanes. What each name means: f64_scalar.h. */
+#ifndef XENT_F64_NEON_H
+#define XENT_F64_NEON_H
+
+#include <arm_neon.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { D_WIDTH = 2 };
+typedef float64x2_t dvec;
+typedef uint64x2_t dmask;
+
+static inline dvec d_load(const void *p) {
+    return vreinterpretq_f64_u8(vld1q_u8(p));
+}
+
+static inline void d_store(void *p, dvec a) {
+    vst1q_u8(p, vreinterpretq_u8_f64(a));
+}
+
+static inline dvec d_set(double a) {
+    return vdupq_n_f64(a);
+}
+
+static inline dvec d_add(dvec a, dvec b) {
+    return vaddq_f64(a, b);
+}
+
+static inline dvec d_sub(dvec a, dvec b) {
+    return vsubq_f64(a, b);
+}
+
+static inline dvec d_mul(dvec a, dvec b) {
+    return vmulq_f64(a, b);
+}
+
+static inline dvec d_div(dvec a, dvec b) {
+    return vdivq_f64(a, b);
+}
+
+static inline dvec d_fma(dvec a, dvec b, dvec c) {
+    return vfmaq_f64(c, a, b);
+}
+
+static inline dvec d_max(dvec a, dvec b) {
+    return vbslq_f64(vcgtq_f64(a, b), a, b);
+}
+
+static inline dmask d_lt(dvec a, dvec b) {
+    return vcltq_f64(a, b);
+}
+
+static inline dmask d_eq(dvec a, dvec b) {
+    return vceqq_f64(a, b);
+}
+
+static inline dmask d_bad(dvec a) {
+    uint32x4_t good = vreinterpretq_u32_u64(vcltq_f64(a, vdupq_n_f64(INFINITY)));
+    return vreinterpretq_u64_u32(vmvnq_u32(good));
+}
+
+static inline dmask d_or(dmask a, dmask b) {
+    return vorrq_u64(a, b);
+}
+
+static inline bool d_any(dmask a) {
+    return vmaxvq_u32(vreinterpretq_u32_u64(a)) != 0;
+}
+
+static inline int d_first(dmask a) {
+    return vgetq_lane_u64(a, 0) ? 0 : 1;
+}
+
+static inline dvec d_select(dmask m, dvec a, dvec b) {
+    return vbslq_f64(m, a, b);
+}
+
+static inline dvec d_scale2(dvec p, dvec nb, dvec base) {
+    uint64x2_t n = vsubq_u64(vreinterpretq_u64_f64(nb), vreinterpretq_u64_f64(base));
+    return vreinterpretq_f64_u64(vaddq_u64(vreinterpretq_u64_f64(p), vshlq_n_u64(n, 52)));
+}
+
+static inline dvec d_split(dvec a, dvec *m) {
+    const uint64x2_t low = vdupq_n_u64(0x3fe6a09e667f3bcd);
+    uint64x2_t bits =
+        vaddq_u64(vreinterpretq_u64_f64(a), vdupq_n_u64(0x3ff0000000000000 - 0x3fe6a09e667f3bcd));
+    uint64x2_t fraction = vandq_u64(bits, vdupq_n_u64(0x000fffffffffffff));
+    *m = vreinterpretq_f64_u64(vaddq_u64(fraction, low));
+    return vsubq_f64(vcvtq_f64_u64(vshrq_n_u64(bits, 52)), vdupq_n_f64(1023.0));
+}
+
+#endif

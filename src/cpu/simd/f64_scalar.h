@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT
+ * The double vocabulary, one lane at a time. The other f64_<isa>.h mean the same, lane by lane:
+ * every operation is correctly rounded, so the results are the same bits. */
+#ifndef XENT_F64_SCALAR_H
+#define XENT_F64_SCALAR_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { D_WIDTH = 1 };
+typedef double dvec;
+typedef bool dmask;
+
+static inline dvec d_load(const void *p) {
+    double value;
+    memcpy(&value, p, sizeof value);
+    return value;
+}
+
+static inline void d_store(void *p, dvec a) {
+    memcpy(p, &a, sizeof a);
+}
+
+static inline dvec d_set(double a) {
+    return a;
+}
+
+static inline dvec d_add(dvec a, dvec b) {
+    return a + b;
+}
+
+static inline dvec d_sub(dvec a, dvec b) {
+    return a - b;
+}
+
+static inline dvec d_mul(dvec a, dvec b) {
+    return a * b;
+}
+
+static inline dvec d_div(dvec a, dvec b) {
+    return a / b;
+}
+
+static inline dvec d_fma(dvec a, dvec b, dvec c) {
+    return fma(a, b, c);
+}
+
+static inline dvec d_max(dvec a, dvec b) {
+    return a > b ? a : b;
+}
+
+static inline dmask d_lt(dvec a, dvec b) {
+    return a < b;
+}
+
+static inline dmask d_eq(dvec a, dvec b) {
+    return a == b;
+}
+
+/* NaN or +inf */
+static inline dmask d_bad(dvec a) {
+    return !(a < INFINITY);
+}
+
+static inline dmask d_or(dmask a, dmask b) {
+    return a | b;
+}
+
+static inline bool d_any(dmask a) {
+    return a;
+}
+
+/* the first lane that is set; some is */
+static inline int d_first(dmask a) {
+    (void)a;
+    return 0;
+}
+
+static inline dvec d_select(dmask m, dvec a, dvec b) {
+    return m ? a : b;
+}
+
+/* p*2^(nb - base) by adding to the exponent; nb and base are 1.5*2^52 + an integer, the result is normal */
+static inline dvec d_scale2(dvec p, dvec nb, dvec base) {
+    uint64_t p_bits, nb_bits, base_bits;
+    memcpy(&p_bits, &p, 8);
+    memcpy(&nb_bits, &nb, 8);
+    memcpy(&base_bits, &base, 8);
+    p_bits += (nb_bits - base_bits) << 52;
+    memcpy(&p, &p_bits, 8);
+    return p;
+}
+
+/* a = 2^k*m with m in [sqrt(1/2), sqrt(2)), for normal a > 0; returns k */
+static inline dvec d_split(dvec a, dvec *m) {
+    const uint64_t low = 0x3fe6a09e667f3bcd; /* sqrt(1/2) */
+    uint64_t bits;
+    memcpy(&bits, &a, 8);
+    bits += 0x3ff0000000000000 - low;
+    uint64_t m_bits = (bits & 0x000fffffffffffff) + low;
+    memcpy(m, &m_bits, 8);
+    return (double)(bits >> 52) - 1023.0;
+}
+
+#endif

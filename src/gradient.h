@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT
+ * Writes gradient and probability of a phase of rows from E and the rows' coefficients. */
+#ifndef XENT_SRC_GRADIENT_H
+#define XENT_SRC_GRADIENT_H
+
+#include "plan.h"
+
+/* The rows have been through sweep_rows (with this scratch) and finish_rows. */
+void write_gradients(const struct plan *plan, struct scratch scratch, const struct row *rows,
+                     int count);
+
+#endif

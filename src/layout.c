@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ * N-d shape + class axis -> rows, classes and the address of each row in every tensor of a call. */
+#include "layout.h"
+
+#include <stddef.h>
+
+static const struct {
+    const char *name;
+    int64_t size;
+} dtypes[] = {
+    [XENT_F32] = {"f32", 4}, [XENT_F64] = {"f64", 8}, [XENT_BF16] = {"bf16", 2},
+    [XENT_F16] = {"f16", 2}, [XENT_I8] = {"i8", 1},   [XENT_U8] = {"u8", 1},
+    [XENT_I16] = {"i16", 2}, [XENT_U16] = {"u16", 2}, [XENT_I32] = {"i32", 4},
+    [XENT_U32] = {"u32", 4}, [XENT_I64] = {"i64", 8}, [XENT_U64] = {"u64", 8},
+};
+
+static bool known(int32_t dtype) {
+    return dtype >= XENT_F32 && dtype <= XENT_U64;
+}
+
+int64_t dtype_size(int32_t dtype) {
+    return known(dtype) ? dtypes[dtype].size : 0;
+}
+
+const char *dtype_name(int32_t dtype) {
+    return known(dtype) ? dtypes[dtype].name : "unknown";
+}
+
+/* Appends an axis inside those of the view; one that the last axis continues is merged into it. */
+static void add_axis(row_view *view, int64_t length, int64_t step) {
+    int64_t extent;
+    int last = view->ndim - 1;
+    if (last >= 0 && !__builtin_mul_overflow(length, step, &extent) && view->step[last] == extent) {
+        view->shape[last] *= length;
+        view->step[last] = step;
+        return;
+    }
+    view->shape[view->ndim] = length;
+    view->step[view->ndim] = step;
+    view->ndim++;
+}
+
+/* A length of 0 counts first: the product of the other lengths may be too large for an int64_t. */
+static int64_t rows_of(const xent_tensor *tensor, int class_axis) {
+    int64_t rows = 1;
+    for (int axis = 0; axis < tensor->ndim; axis++)
+        if (axis != class_axis && tensor->shape[axis] == 0)
+            return 0;
+    for (int axis = 0; axis < tensor->ndim; axis++)
+        if (axis != class_axis)
+            rows *= tensor->shape[axis];
+    return rows;
+}
+
+/* Strides of axes of length 1, and all strides of an empty tensor, lead nowhere: they may hold
+ * anything. */
+row_view view_rows(const xent_tensor *tensor, int class_axis) {
+    row_view view = {0};
+    if (!tensor)
+        return view;
+    int64_t size = dtype_size(tensor->dtype);
+    view.data = tensor->data;
+    view.dtype = tensor->dtype;
+    view.class_step = class_axis < 0 ? 0 : size;
+    view.rows = rows_of(tensor, class_axis);
+    for (int axis = 0; view.rows > 0 && axis < tensor->ndim; axis++) {
+        if (tensor->shape[axis] == 1)
+            continue;
+        if (axis == class_axis)
+            view.class_step = tensor->stride[axis] * size;
+        else
+            add_axis(&view, tensor->shape[axis], tensor->stride[axis] * size);
+    }
+    return view;
+}
+
+char *row_address(const row_view *view, int64_t row) {
+    char *address = view->data;
+    for (int axis = view->ndim - 1; axis > 0; axis--) {
+        address += row % view->shape[axis] * view->step[axis];
+        row /= view->shape[axis];
+    }
+    return view->ndim > 0 ? address + row * view->step[0] : address;
+}
+
+int64_t row_run(const row_view *view, int64_t row, int64_t *step) {
+    *step = 0;
+    if (!view->data)
+        return INT64_MAX;
+    if (view->ndim == 0)
+        return view->rows - row;
+    int64_t length = view->shape[view->ndim - 1];
+    *step = view->step[view->ndim - 1];
+    return length - row % length;
+}
+
+layout make_layout(const xent_tensor *logits, const xent_tensor *labels,
+                   const xent_options *options, const xent_outputs *outputs) {
+    int axis = options->class_axis;
+    axis += axis < 0 ? logits->ndim : 0;
+    layout shape = {
+        .rows = rows_of(labels, -1),
+        .classes = logits->shape[axis],
+        .label_ndim = labels->ndim,
+        .logits = view_rows(logits, axis),
+        .labels = view_rows(labels, -1),
+        .row_weight = view_rows(options->row_weight, -1),
+        .grad = view_rows(outputs->grad, axis),
+        .probability = view_rows(outputs->probability, axis),
+        .loss = view_rows(outputs->loss, -1),
+        .lse = view_rows(outputs->lse, -1),
+        .prediction = view_rows(outputs->prediction, -1),
+        .label_probability = view_rows(outputs->label_probability, -1),
+        .entropy = view_rows(outputs->entropy, -1),
+    };
+    for (int i = 0; i < labels->ndim; i++)
+        shape.label_shape[i] = labels->shape[i];
+    return shape;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ * How the rows of one call are worked through: decided once, from shapes and options alone. */
+#include "plan.h"
+
+int64_t lane_size(const struct plan *plan) {
+    return plan->shape.logits.dtype == XENT_F64 ? 8 : 4;
+}
+
+static bool is_consecutive(const row_view *view) {
+    return !view->data || view->class_step == dtype_size(view->dtype);
+}
+
+/* Up to 32 classes rows go side by side: a vector would be half empty along them. */
+static enum way choose_way(const layout *shape, const xent_options *options) {
+    const int64_t few_classes = 32;
+    if (options->softcap > 0)
+        return WAY_BENT;
+    bool consecutive = is_consecutive(&shape->logits) && is_consecutive(&shape->grad) &&
+                       is_consecutive(&shape->probability);
+    return consecutive && shape->classes > few_classes ? WAY_ALONG : WAY_ACROSS;
+}
+
+/* E of a phase stays within 4096 lanes, a part of the first cache. */
+static int choose_phase_rows(enum way way, int64_t classes) {
+    if (way == WAY_BENT)
+        return 1;
+    if (way == WAY_ACROSS)
+        return ACROSS;
+    int64_t rows = 4096 / classes;
+    return rows < 1 ? 1 : rows > MOST_ROWS ? MOST_ROWS : (int)rows;
+}
+
+/* A function of the shape alone, since it says which losses are added first. About 65536 logits or more, so that handing
+ * out a group costs little, and at most about 1024 groups. */
+static int64_t choose_group_rows(int64_t rows, int64_t classes) {
+    int64_t wanted = 65536 / classes, least = rows / 1024 + 1;
+    if (wanted > MOST_ROWS)
+        wanted = MOST_ROWS;
+    return wanted > least ? wanted : least;
+}
+
+static size_t blocks_size(const struct plan *plan) {
+    int64_t rows = plan->way == WAY_BENT ? 0 : plan->phase_rows;
+    return (size_t)(rows * plan->blocks) * sizeof(xent_stats);
+}
+
+static size_t terms_size(const struct plan *plan) {
+    if (plan->way == WAY_ACROSS)
+        return (size_t)(PARTS * ACROSS * lane_size(plan));
+    if (plan->way == WAY_BENT || !plan->keeps_terms || plan->keeps_in_place)
+        return 0;
+    return (size_t)(plan->phase_rows * plan->shape.classes * lane_size(plan));
+}
+
+struct plan make_plan(const layout *shape, const xent_options *options, const xent_outputs *outputs,
+                      bool wants_total) {
+    bool is_logits = options->logits_are == XENT_LOGITS, has_classes = shape->classes > 0;
+    struct plan plan = {
+        .shape = *shape,
+        .options = *options,
+        .kernels = kernels_for(shape->logits.dtype),
+        .doubles = kernels_for(XENT_F64),
+        .math = math_functions(),
+        .blocks = (shape->classes + BLOCK - 1) / BLOCK,
+        .reads_logits = is_logits || outputs->prediction || wants_total,
+        .more = options->label_smoothing > 0 || outputs->entropy,
+        .keeps_terms = is_logits && (outputs->grad || outputs->probability),
+    };
+    if (!has_classes) /* and so no rows */
+        return plan;
+    plan.way = choose_way(shape, options);
+    plan.phase_rows = choose_phase_rows(plan.way, shape->classes);
+    plan.group_rows = choose_group_rows(shape->rows, shape->classes);
+    plan.keeps_in_place = outputs->grad && lane_size(&plan) == dtype_size(shape->logits.dtype);
+    plan.scratch_size = blocks_size(&plan) + terms_size(&plan);
+    return plan;
+}
+
+struct scratch divide_scratch(const struct plan *plan, void *memory) {
+    return (struct scratch){.blocks = memory, .terms = (char *)memory + blocks_size(plan)};
+}

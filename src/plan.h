@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ * How the rows of one call are worked through: decided once, from shapes and options alone. */
+#ifndef XENT_SRC_PLAN_H
+#define XENT_SRC_PLAN_H
+
+#include "cpu/kernels.h"
+#include "layout.h"
+#include "terms.h"
+
+/* Which way a row meets the kernels; the bits are the same. */
+enum way {
+    WAY_ALONG,  /* one row at a time, its classes being consecutive in every tensor */
+    WAY_ACROSS, /* up to ACROSS rows side by side: few classes, or a class axis with a stride */
+    WAY_BENT    /* softcap: one row at a time, block by block in double */
+};
+
+struct plan {
+    layout shape;
+    xent_options options;
+    struct formula formula;
+    const xent_kernels *kernels, *doubles; /* of the logits' dtype, and of F64 */
+    const xent_math *math;
+    const double *class_weight; /* contiguous [C], or NULL: all 1 */
+    enum way way;
+    int phase_rows;      /* rows taken through each step together, at most MOST_ROWS */
+    int64_t group_rows;  /* rows whose losses are summed in order into one total */
+    int64_t blocks;      /* of BLOCK classes in a row */
+    bool reads_logits;   /* false: only the label's probability is needed */
+    bool more;           /* mass, gap and heat are needed */
+    bool keeps_terms;    /* E is needed after the statistics */
+    bool keeps_in_place; /* .. and is kept in the gradient's own memory */
+    size_t scratch_size; /* bytes that one task needs */
+};
+
+/* All but formula and class_weight, which the data decide. */
+struct plan make_plan(const layout *shape, const xent_options *options, const xent_outputs *outputs,
+                      bool wants_total);
+
+/* The parts of one task's scratch memory, which is aligned for doubles. */
+struct scratch {
+    xent_stats *blocks; /* ALONG: [phase_rows][blocks]; ACROSS: [blocks][ACROSS]; BENT: [1] */
+    void
+        *terms; /* ALONG, not kept in place: lanes [phase_rows][C]; ACROSS: lanes [PARTS][ACROSS] */
+};
+
+struct scratch divide_scratch(const struct plan *plan, void *memory);
+
+/* Bytes of a lane of the logits' dtype. */
+int64_t lane_size(const struct plan *plan);
+
+#endif
