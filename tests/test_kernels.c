@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT
+ * Every kernel of the instruction set in use gives the bits of the scalar one: all lengths up to a few hundred and
+ * around the block's ends, any alignment, ordinary and extreme values. A plain program: it also runs under an emulator. */
+#include "cpu/kernels.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+extern const xent_kernels xent_f32_scalar, xent_f64_scalar, xent_bf16_scalar, xent_f16_scalar;
+extern const xent_math xent_math_scalar;
+
+enum { MOST = BLOCK * ACROSS, SLACK = 16 };
+
+static int64_t failures, comparisons;
+static uint64_t state = 88172645463325252u;
+
+static uint64_t draw(void) { /* xorshift64 (Marsaglia 2003) */
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state;
+}
+
+static double draw_between(double low, double high) {
+    return low + (high - low) * ((double)(draw() >> 11) * 0x1p-53);
+}
+
+struct type {
+    const char *name;
+    int32_t dtype;
+    size_t element, lane;
+    const xent_kernels *reference;
+};
+
+static const struct type types[] = {{"f32", XENT_F32, 4, 4, &xent_f32_scalar},
+                                    {"f64", XENT_F64, 8, 8, &xent_f64_scalar},
+                                    {"bf16", XENT_BF16, 2, 4, &xent_bf16_scalar},
+                                    {"f16", XENT_F16, 2, 4, &xent_f16_scalar}};
+
+static void expect_same(const char *what, const struct type *type, int64_t n, int style,
+                        const void *got, const void *wanted, size_t size) {
+    comparisons++;
+    if (memcmp(got, wanted, size) == 0)
+        return;
+    failures++;
+    if (failures <= 20)
+        printf("%s %s, n = %lld, values of style %d: differs from the scalar kernel\n", what,
+               type->name, (long long)n, style);
+}
+
+/* Bytes of padding would differ for no reason. */
+static void expect_same_stats(const char *what, const struct type *type, int64_t n, int style,
+                              const xent_stats *got, const xent_stats *wanted) {
+    double a[7] = {got->max, got->top, got->rest, got->mass, got->gap, got->heat, (double)got->k};
+    double b[7] = {wanted->max, wanted->top,  wanted->rest,     wanted->mass,
+                   wanted->gap, wanted->heat, (double)wanted->k};
+    int64_t flags = got->arg * 4 + got->shifted * 2 + got->poisoned;
+    int64_t wanted_flags = wanted->arg * 4 + wanted->shifted * 2 + wanted->poisoned;
+    if (got->poisoned && wanted->poisoned)
+        return;
+    expect_same(what, type, n, style, a, b, sizeof a);
+    expect_same(what, type, n, style, &flags, &wanted_flags, sizeof flags);
+}
+
+enum { ORDINARY, EQUAL, WIDE, HUGE_OFFSET, MASKED, ALL_MASKED, POISONED, TIED, STYLES };
+
+static double draw_value(int style, int64_t i) {
+    switch (style) {
+    case EQUAL:
+        return 1.5;
+    case WIDE:
+        return draw_between(-1, 1) * pow(2, draw_between(-20, 15));
+    case HUGE_OFFSET:
+        return 40000 + (double)(draw() % 4) * 32;
+    case MASKED:
+        return draw() % 3 ? -INFINITY : draw_between(-5, 5);
+    case ALL_MASKED:
+        return -INFINITY;
+    case POISONED:
+        return i % 7 ? draw_between(-5, 5) : draw() % 2 ? NAN : INFINITY;
+    case TIED:
+        return (double)(draw() % 3);
+    default:
+        return draw_between(-20, 20);
+    }
+}
+
+struct buffers {
+    unsigned char x[MOST * 8 + SLACK], e[2][MOST * 8 + SLACK], g[2][MOST * 8 + SLACK];
+    double values[MOST], weight[BLOCK], out[2][MOST], slope[2][MOST];
+    xent_stats stats[2][ACROSS];
+};
+
+static struct buffers b;
+
+static void draw_block(const struct type *type, int style, int64_t n, unsigned char *x) {
+    for (int64_t i = 0; i < n; i++)
+        b.values[i] = draw_value(style, i);
+    type->reference->narrow(b.values, n, x, 1);
+    for (int64_t i = 0; i < BLOCK; i++)
+        b.weight[i] = draw() % 4 ? draw_between(0, 3) : 0;
+}
+
+static void test_along(const struct type *type, int style, int64_t n) {
+    const xent_kernels *tested[2] = {kernels_for(type->dtype), type->reference};
+    const double scale = draw() % 2 ? 1 : draw_between(0.1, 4), a = draw_between(-1, 1);
+    const double *weight = draw() % 2 ? b.weight : NULL;
+    unsigned char *x = b.x + draw() % SLACK;
+    size_t off = draw() % SLACK;
+    draw_block(type, style, n, x);
+    for (int k = 0; k < 2; k++) {
+        tested[k]->stats(x, n, scale, NULL, &b.stats[k][0]);
+        tested[k]->stats(x, n, scale, b.e[k] + off, &b.stats[k][1]);
+        tested[k]->grad(b.e[k] + off, n, a, b.g[k] + off);
+        tested[k]->stats_more(x, n, scale, weight, b.e[k] + off, &b.stats[k][2]);
+        tested[k]->widen(x, n, 1, b.out[k]);
+    }
+    for (int j = 0; j < 3; j++)
+        expect_same_stats("stats", type, n, style, &b.stats[0][j], &b.stats[1][j]);
+    if (b.stats[0][0].poisoned)
+        return;
+    expect_same("terms", type, n, style, b.e[0] + off, b.e[1] + off, (size_t)n * type->lane);
+    expect_same("grad", type, n, style, b.g[0] + off, b.g[1] + off, (size_t)n * type->element);
+    expect_same("widen", type, n, style, b.out[0], b.out[1], (size_t)n * sizeof(double));
+    for (int k = 0; k < 2; k++)
+        tested[k]->grad_more(b.e[k] + off, n, a, 0.01, weight, b.g[k] + off);
+    expect_same("grad_more", type, n, style, b.g[0] + off, b.g[1] + off, (size_t)n * type->element);
+}
+
+/* Rows side by side against each other, and each against the same row along. */
+static void test_across(const struct type *type, int style, int64_t n, int rows) {
+    const xent_kernels *tested[2] = {kernels_for(type->dtype), type->reference};
+    bool rows_first = draw() % 2, more = draw() % 2;
+    int64_t row_stride = rows_first ? n : 1, class_stride = rows_first ? 1 : rows;
+    double a[ACROSS], zero[ACROSS] = {0};
+    draw_block(type, style, n * rows, b.x);
+    for (int row = 0; row < rows; row++)
+        a[row] = draw_between(-1, 1);
+    size_t tile = (size_t)n * ACROSS * type->lane, size = (size_t)(n * rows) * type->element;
+    for (int k = 0; k < 2; k++) {
+        memset(b.e[k], 0, tile);
+        tested[k]->stats_across(b.x, rows, n, row_stride, class_stride, 0.7, more, b.weight,
+                                n <= PARTS ? b.e[k] : NULL, b.stats[k]);
+        if (n <= PARTS && style != POISONED)
+            tested[k]->grad_across(b.e[k], rows, n, a, zero, NULL, b.g[k], row_stride,
+                                   class_stride);
+    }
+    for (int row = 0; row < rows; row++) {
+        xent_stats along;
+        if (rows_first) {
+            const unsigned char *x = b.x + (size_t)(row * n) * type->element;
+            if (more)
+                type->reference->stats_more(x, n, 0.7, b.weight, NULL, &along);
+            else
+                type->reference->stats(x, n, 0.7, NULL, &along);
+            expect_same_stats("along and across", type, n, style, &b.stats[0][row], &along);
+        }
+        expect_same_stats("stats_across", type, n, style, &b.stats[0][row], &b.stats[1][row]);
+    }
+    if (n <= PARTS && style != POISONED)
+        expect_same("grad_across", type, n, style, b.g[0], b.g[1], size);
+    if (n > PARTS && style != POISONED) {
+        for (int k = 0; k < 2; k++) {
+            memset(b.e[k], 0, tile);
+            tested[k]->terms_across(b.x, rows, PARTS, row_stride, class_stride, 0.7, b.stats[k],
+                                    b.e[k]);
+        }
+        for (int64_t c = 0; c < PARTS; c++)
+            expect_same("terms_across", type, n, style, b.e[0] + (size_t)(c * ACROSS) * type->lane,
+                        b.e[1] + (size_t)(c * ACROSS) * type->lane, (size_t)rows * type->lane);
+    }
+}
+
+/* Doubles to elements, all kinds of sizes, and all 16-bit elements to doubles. */
+static void test_conversions(const struct type *type) {
+    const xent_kernels *kernels = kernels_for(type->dtype);
+    for (int64_t i = 0; i < BLOCK; i++) {
+        b.values[i] = draw_between(-2, 2) * pow(2, draw_between(-160, 130));
+        if (i % 5 == 0) /* near ties of every type */
+            b.values[i] = (double)(float)b.values[i] * (1 + draw_between(-1, 1) * 0x1p-9);
+    }
+    b.values[0] = NAN;
+    b.values[1] = -INFINITY;
+    kernels->narrow(b.values, BLOCK, b.g[0], 1);
+    type->reference->narrow(b.values, BLOCK, b.g[1], 1);
+    expect_same("narrow", type, BLOCK, 0, b.g[0], b.g[1], BLOCK * type->element);
+    for (uint32_t first = 0; type->element == 2 && first < 65536; first += BLOCK) {
+        uint16_t halves[BLOCK];
+        for (uint32_t i = 0; i < BLOCK; i++)
+            halves[i] = (uint16_t)(first + i);
+        kernels->widen(halves, BLOCK, 1, b.out[0]);
+        type->reference->widen(halves, BLOCK, 1, b.out[1]);
+        for (int i = 0; i < BLOCK; i++)
+            if (!isnan(b.out[0][i]) || !isnan(b.out[1][i]))
+                expect_same("widen", type, (int64_t)first + i, 0, &b.out[0][i], &b.out[1][i], 8);
+    }
+}
+
+static void test_math(int64_t n) {
+    const xent_math *math[2] = {math_functions(), &xent_math_scalar};
+    const struct type *type = &types[1];
+    for (int64_t i = 0; i < n; i++)
+        b.values[i] = draw_between(0, 1) * pow(2, draw_between(-80, 20));
+    for (int j = 0; j < 4; j++) {
+        for (int k = 0; k < 2; k++)
+            for (int64_t i = 0; i < n; i++)
+                b.out[k][i] = j == 0 ? -b.values[i] : b.values[i];
+        for (int k = 0; k < 2; k++) {
+            if (j == 0)
+                math[k]->exp(b.out[k], n);
+            else if (j == 1)
+                math[k]->log(b.out[k], n);
+            else if (j == 2)
+                math[k]->log1p(b.out[k], n);
+            else
+                math[k]->bend(b.out[k], n, 0.9, 30, b.slope[k]);
+        }
+        expect_same("math", type, n, j, b.out[0], b.out[1], (size_t)n * 8);
+    }
+    expect_same("slope", type, n, 3, b.slope[0], b.slope[1], (size_t)n * 8);
+}
+
+int main(void) {
+    const char *asked = getenv("XENT_ISA");
+    if (asked && strcmp(asked, xent_isa()) != 0) {
+        printf("skipped: this machine has no %s (%s in use)\n", asked, xent_isa());
+        return 77;
+    }
+    for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+        for (int style = 0; style < STYLES; style++) {
+            for (int64_t n = 1; n <= 200; n++)
+                test_along(&types[t], style, n);
+            for (int64_t n = 1000; n <= BLOCK; n++)
+                test_along(&types[t], style, n);
+            for (int rows = 1; rows <= ACROSS; rows++)
+                for (int64_t n = 1; n <= BLOCK; n += n < 66 ? 1 : 193)
+                    test_across(&types[t], style, n, rows);
+        }
+        test_conversions(&types[t]);
+    }
+    for (int64_t n = 1; n <= 100; n++)
+        test_math(n);
+    printf("%s: %lld comparisons with the scalar kernels, %lld differ\n", xent_isa(),
+           (long long)comparisons, (long long)failures);
+    return failures ? 1 : 0;
+}
