@@ -88,7 +88,7 @@ static xent_status refuse_label(const layout *shape, const xent_options *options
     if (marker && shape->labels.dtype == XENT_U64)
         return fail(error, XENT_BAD_LABEL,
                     "%s. It is %" PRId64 " stored as u64: pass signed labels (i64) and declare the "
-                                         "value as ignored: options.ignore = {%" PRId64 "}.",
+                    "value as ignored: options.ignore = {%" PRId64 "}.",
                     facts, marker, marker);
     if (marker)
         return fail(

@@ -85,9 +85,9 @@ static void NAME(stats_across)(const void *x, int rows, int64_t n, int64_t row_s
                                void *e, xent_stats *stats) {
     for (int row = 0; row < rows; row += WIDTH)
         NAME(group_stats)
-        ((const unsigned char *)x + row * row_stride * (int64_t)sizeof(ELEM),
-         rows - row < WIDTH ? rows - row : WIDTH, n, row_stride, class_stride, scale, more, weight,
-         e ? (LANE *)e + row : NULL, stats + row);
+    ((const unsigned char *)x + row * row_stride * (int64_t)sizeof(ELEM),
+     rows - row < WIDTH ? rows - row : WIDTH, n, row_stride, class_stride, scale, more, weight,
+     e ? (LANE *)e + row : NULL, stats + row);
 }
 
 static void NAME(terms_across)(const void *x, int rows, int64_t n, int64_t row_stride,

@@ -32,62 +32,93 @@ static inline LANE NAME(one)(const unsigned char *x, int64_t i) {
     return lanes[0];
 }
 
-/* The largest of n elements that is not NaN (-inf if there is none), and whether a NaN or +inf is among them. */
+/* The largest of n elements that is not NaN (-inf if there is none), and whether a NaN or +inf is among them.
+ * Four maxima at a time hide the latency of one. */
 static LANE NAME(largest)(const unsigned char *x, int64_t n, bool *poisoned) {
-    const vec lowest = v_set(-INFINITY);
-    vec best[4] = {lowest, lowest, lowest, lowest};
-    mask bad = v_bad(lowest);
+    const int64_t step = WIDTH * (int64_t)sizeof(ELEM);
+    vec best0 = v_set(-INFINITY), best1 = best0, best2 = best0, best3 = best0;
+    mask bad = v_bad(v_set(0));
     int64_t i = 0;
-    for (; i + 4 * WIDTH <= n; i += 4 * WIDTH)
-        for (int j = 0; j < 4; j++) {
-            vec a = NAME(load)(x, i + j * WIDTH, n);
-            bad = v_or(bad, v_bad(a));
-            best[j] = v_max(a, best[j]);
-        }
-    for (; i < n; i += WIDTH) {
-        vec a = NAME(load)(x, i, n);
+    for (; i + 4 * WIDTH <= n; i += 4 * WIDTH, x += 4 * step) {
+        vec a0 = LOAD(x), a1 = LOAD(x + step), a2 = LOAD(x + 2 * step), a3 = LOAD(x + 3 * step);
+        bad = v_or(v_or(bad, v_or(v_bad(a0), v_bad(a1))), v_or(v_bad(a2), v_bad(a3)));
+        best0 = v_max(a0, best0);
+        best1 = v_max(a1, best1);
+        best2 = v_max(a2, best2);
+        best3 = v_max(a3, best3);
+    }
+    for (; i < n; i += WIDTH, x += step) {
+        vec a = NAME(load)(x, 0, n - i);
         bad = v_or(bad, v_bad(a));
-        best[0] = v_max(a, best[0]);
+        best0 = v_max(a, best0);
     }
     *poisoned = v_any(bad);
-    LANE lanes[WIDTH], largest = -INFINITY;
-    v_store(lanes, v_max(v_max(best[0], best[1]), v_max(best[2], best[3])));
-    for (int lane = 0; lane < WIDTH; lane++)
-        largest = lanes[lane] > largest ? lanes[lane] : largest;
-    return largest;
+    return max_lane(v_max(v_max(best0, best1), v_max(best2, best3)));
 }
 
 /* The first index of value, which is among the n elements. */
 static int64_t NAME(find)(const unsigned char *x, int64_t n, LANE value) {
     const vec wanted = v_set(value);
-    for (int64_t i = 0;; i += WIDTH) {
-        mask found = v_eq(NAME(load)(x, i, n), wanted);
+    int64_t i = 0;
+    mask found;
+    for (; i + WIDTH <= n; i += WIDTH) {
+        found = v_eq(LOAD(x + i * (int64_t)sizeof(ELEM)), wanted);
         if (v_any(found))
             return i + v_first(found);
     }
+    found = v_eq(NAME(load)(x, i, n), wanted);
+    return i + v_first(found);
 }
 
-/* Sums E over the block without its arg, and stores E if `keep`. All flags are constants where this is inlined. */
+/* What the loops of sum_terms share; the flags are constants wherever it is inlined. */
+struct NAME(sweep) {
+    const unsigned char *x;
+    unsigned char *e; /* NULL: E is not kept */
+    int64_t n, arg;
+    bool keep, shifted;
+    vec high, low, shift, base, floor;
+};
+
+/* E of elements [i, i + WIDTH), which the block holds entirely or, if `last`, in part; 0 at the arg, whose E goes to *top. */
+static inline __attribute__((always_inline)) vec
+NAME(next_terms)(const struct NAME(sweep) * s, int64_t i, bool last, double *top) {
+    vec x = last ? NAME(load)(s->x, i, s->n) : LOAD(s->x + i * (int64_t)sizeof(ELEM));
+    vec e = exp2_term(s->shifted ? v_sub(x, s->shift) : x, s->high, s->low, s->base, s->floor);
+    if (s->keep && last)
+        store_lanes(s->e, i, s->n, e);
+    else if (s->keep)
+        v_store(s->e + i * (int64_t)sizeof(LANE), e);
+    return (uint64_t)(s->arg - i) < WIDTH ? take_lane(e, (int)(s->arg - i), top) : e;
+}
+
+/* Sums E over the block without its arg, and stores E if `keep`. */
 static inline __attribute__((always_inline)) void NAME(sum_terms)(const unsigned char *x, int64_t n,
-                                                                  reference at, unsigned char *e,
-                                                                  bool keep, bool shifted,
-                                                                  xent_stats *stats) {
-    const vec high = v_set(at.log2e.high), low = v_set(at.log2e.low), shift = v_set(at.shift);
-    const vec base = v_set(at.base), floor = v_set(at.base - FLUSH);
+                                                                  struct reference at,
+                                                                  unsigned char *e, bool keep,
+                                                                  bool shifted, xent_stats *stats) {
+    const struct NAME(sweep) s = {.x = x,
+                                  .e = e,
+                                  .n = n,
+                                  .arg = stats->arg,
+                                  .keep = keep,
+                                  .shifted = shifted,
+                                  .high = v_set(at.log2e.high),
+                                  .low = v_set(at.log2e.low),
+                                  .shift = v_set(at.shift),
+                                  .base = v_set(at.base),
+                                  .floor = v_set(at.base - FLUSH)};
+    const int64_t whole = n - n % PARTS;
     LANE parts[PARTS] = {0};
+    double top = 0;
     for (int64_t part = 0; part < PARTS && part < n; part += WIDTH) {
         vec sum = v_set(0);
-        for (int64_t i = part; i < n; i += PARTS) {
-            vec a = NAME(load)(x, i, n);
-            vec term = exp2_term(shifted ? v_sub(a, shift) : a, high, low, base, floor);
-            if (keep)
-                store_lanes(e, i, n, term);
-            if ((uint64_t)(stats->arg - i) < WIDTH)
-                term = take_lane(term, (int)(stats->arg - i), &stats->top);
-            sum = v_add(sum, term);
-        }
+        for (int64_t i = part; i < whole; i += PARTS)
+            sum = v_add(sum, NAME(next_terms)(&s, i, false, &top));
+        if (whole + part < n)
+            sum = v_add(sum, NAME(next_terms)(&s, whole + part, true, &top));
         v_store(parts + part, sum);
     }
+    stats->top = top;
     stats->rest = (double)fold_lanes(parts);
 }
 
@@ -102,7 +133,7 @@ static void NAME(stats)(const void *x, int64_t n, double scale, void *e, xent_st
     }
     stats->arg = NAME(find)(x, n, largest);
     stats->max = (double)NAME(one)(x, stats->arg);
-    reference at = refer_to(stats, scale);
+    struct reference at = refer_to(stats, scale);
     if (stats->shifted)
         NAME(sum_terms)(x, n, at, e, e != NULL, true, stats);
     else if (e)

@@ -40,9 +40,23 @@ static inline wide load_rows(const double *values, int count) {
     return w_load(part);
 }
 
-/* The 64 partial sums fold by halves. */
-static LANE fold_lanes(LANE *parts) {
-    for (int half = PARTS / 2; half > 0; half /= 2)
+/* The largest lane; none is NaN. */
+static inline LANE max_lane(vec a) {
+    LANE lanes[WIDTH];
+    v_store(lanes, a);
+    for (int half = WIDTH / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
+    return lanes[0];
+}
+
+/* The 64 partial sums fold by halves, as vectors while they fill one. */
+static inline LANE fold_lanes(LANE *parts) {
+    int half = PARTS / 2;
+    for (; half >= WIDTH; half /= 2)
+        for (int i = 0; i < half; i += WIDTH)
+            v_store(parts + i, v_add(v_load(parts + i), v_load(parts + i + half)));
+    for (; half > 0; half /= 2)
         for (int i = 0; i < half; i++)
             parts[i] += parts[i + half];
     return parts[0];
@@ -62,10 +76,10 @@ static inline wide distance(wide x, wide max, wide scale) {
 }
 
 /* What the E of one row's block refer to: E = 2^((x - shift)*log2e - k), base = MAGIC + k. */
-typedef struct reference {
+struct reference {
     factor log2e;
     LANE shift, base;
-} reference;
+};
 
 /* MAGIC + the k of a maximum, the very n that exp2_term finds for it */
 static inline LANE base_of(LANE max, LANE high) {
@@ -75,8 +89,8 @@ static inline LANE base_of(LANE max, LANE high) {
 }
 
 /* Sets k and shifted of stats whose arg and max are known. */
-static reference refer_to(xent_stats *stats, double scale) {
-    reference at = {.log2e = log2e_times(scale), .base = MAGIC};
+static struct reference refer_to(xent_stats *stats, double scale) {
+    struct reference at = {.log2e = log2e_times(scale), .base = MAGIC};
     stats->shifted = fabs(scale * stats->max) >= 0x1p20;
     if (stats->shifted) {
         at.shift = (LANE)stats->max;
