@@ -3,28 +3,45 @@
  * row as in along_template.h. Include after it. Tiles hold lanes [class][ACROSS]; one call of the functions on
  * a "group" does the WIDTH rows that begin at its pointers. */
 
-/* Lanes of n classes of a group's rows into tile; rows that do not exist become 0. */
+/* Lanes of n <= PARTS classes of a group's rows into tile; rows that do not exist become 0. Elements are set side by side
+ * a row at a time: a vector is slow to read right after its parts were written. */
 static void NAME(pack)(const unsigned char *x, int rows, int64_t n, int64_t row_stride,
                        int64_t class_stride, LANE *tile) {
-    const int64_t size = (int64_t)sizeof(ELEM);
-    for (int64_t c = 0; c < n; c++) {
-        const unsigned char *from = x + c * class_stride * size;
-        ELEM part[WIDTH] = {0};
-        if (row_stride == 1)
-            memcpy(part, from, (size_t)rows * sizeof(ELEM));
-        else
-            for (int row = 0; row < rows; row++)
-                memcpy(part + row, from + row * row_stride * size, sizeof(ELEM));
-        v_store(tile + c * ACROSS, LOAD(part));
+    const int64_t row_step = row_stride * (int64_t)sizeof(ELEM);
+    const int64_t class_step = class_stride * (int64_t)sizeof(ELEM);
+    ELEM side_by_side[PARTS * WIDTH];
+    if (row_stride == 1 && rows == WIDTH) {
+        for (int64_t c = 0; c < n; c++)
+            v_store(tile + c * ACROSS, LOAD(x + c * class_step));
+        return;
     }
+    if (rows < WIDTH)
+        memset(side_by_side, 0, (size_t)n * WIDTH * sizeof(ELEM));
+    for (int row = 0; row < rows; row++)
+        for (int64_t c = 0; c < n; c++)
+            memcpy(side_by_side + c * WIDTH + row, x + row * row_step + c * class_step,
+                   sizeof(ELEM));
+    for (int64_t c = 0; c < n; c++)
+        v_store(tile + c * ACROSS, LOAD(side_by_side + c * WIDTH));
 }
 
-/* One class of a group's rows from lanes to where they belong. */
-static void NAME(unpack)(vec a, int rows, int64_t row_stride, unsigned char *g) {
-    ELEM part[WIDTH];
-    STORE(part, a);
+/* n <= PARTS classes of a group's rows from tile to where they belong. */
+static void NAME(unpack)(const LANE *tile, int rows, int64_t n, int64_t row_stride,
+                         int64_t class_stride, unsigned char *g) {
+    const int64_t row_step = row_stride * (int64_t)sizeof(ELEM);
+    const int64_t class_step = class_stride * (int64_t)sizeof(ELEM);
+    ELEM side_by_side[PARTS * WIDTH];
+    if (row_stride == 1 && rows == WIDTH) {
+        for (int64_t c = 0; c < n; c++)
+            STORE(g + c * class_step, v_load(tile + c * ACROSS));
+        return;
+    }
+    for (int64_t c = 0; c < n; c++)
+        STORE(side_by_side + c * WIDTH, v_load(tile + c * ACROSS));
     for (int row = 0; row < rows; row++)
-        memcpy(g + row * row_stride * (int64_t)sizeof(ELEM), part + row, sizeof(ELEM));
+        for (int64_t c = 0; c < n; c++)
+            memcpy(g + row * row_step + c * class_step, side_by_side + c * WIDTH + row,
+                   sizeof(ELEM));
 }
 
 /* arg, max and poisoned of a group's rows. Classes [first, first + n) of the block are in tile. */
@@ -117,10 +134,11 @@ static void NAME(grad_across)(const void *e, int rows, int64_t n, const double *
         unsigned char *to = (unsigned char *)g + row * row_stride * (int64_t)sizeof(ELEM);
         const vec factor_a = v_narrow(load_rows(a + row, count));
         const wide factor_b = load_rows(b + row, count);
+        LANE values[PARTS * ACROSS];
         for (int64_t c = 0; c < n; c++) {
             vec pull = v_narrow(w_mul(factor_b, w_set(weight ? -weight[c] : -1)));
-            vec value = v_fma(factor_a, v_load(tile + c * ACROSS), pull);
-            NAME(unpack)(value, count, row_stride, to + c * class_stride * (int64_t)sizeof(ELEM));
+            v_store(values + c * ACROSS, v_fma(factor_a, v_load(tile + c * ACROSS), pull));
         }
+        NAME(unpack)(values, count, n, row_stride, class_stride, to);
     }
 }

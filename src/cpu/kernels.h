@@ -45,13 +45,15 @@ typedef struct xent_kernels {
     void (*grad_more)(const void *e, int64_t n, double a, double b, const double *weight, void *g);
 
     /* The same for rows in [1, ACROSS] rows, row_stride elements apart, classes class_stride elements apart, with the
-     * same bits per row. e: NULL, or n*ACROSS lanes [n][ACROSS]. more: also mass, gap and heat. */
+     * same bits per row. e: NULL, or, for n <= PARTS, lanes [n][ACROSS] that receive E. more: also mass, gap
+     * and heat. */
     void (*stats_across)(const void *x, int rows, int64_t n, int64_t row_stride,
                          int64_t class_stride, double scale, bool more, const double *weight,
                          void *e, xent_stats *stats);
     /* E of n in [1, PARTS] classes anywhere in a block, given the block's stats. */
     void (*terms_across)(const void *x, int rows, int64_t n, int64_t row_stride,
                          int64_t class_stride, double scale, const xent_stats *stats, void *e);
+    /* Of n in [1, PARTS] classes, with E as left by the two above. */
     void (*grad_across)(const void *e, int rows, int64_t n, const double *a, const double *b,
                         const double *weight, void *g, int64_t row_stride, int64_t class_stride);
 
