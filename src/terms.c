@@ -16,15 +16,33 @@ static double power_of_two(int64_t n) {
     return power;
 }
 
+/* high + low = scale*(max - x), to twice the precision of a double (TwoSum and an exact product) */
+struct fall {
+    double high, low;
+};
+
+static struct fall fall_from(double max, double x, double scale) {
+    double difference = max - x, back = difference - max;
+    double lost = (max - (difference - back)) - (x + back);
+    double high = scale * difference;
+    return (struct fall){high, fma(scale, lost, fma(scale, difference, -high))};
+}
+
+/* exp(-(high + low)), given exp(-high) */
+static double exp_of_fall(struct fall fall, double exp_high) {
+    return exp_high == 0 ? 0 : fma(-fall.low, exp_high, exp_high);
+}
+
 double block_factor(const xent_stats *block, const xent_stats *row, double scale,
                     const xent_math *math) {
     if (block->arg < 0)
         return 0;
     if (!block->shifted && !row->shifted)
         return power_of_two(block->k - row->k);
-    double fall = -(scale * (row->max - block->max));
-    math->exp(&fall, 1);
-    return row->top * fall / block->top;
+    struct fall fall = fall_from(row->max, block->max, scale);
+    double t = -fall.high;
+    math->exp(&t, 1);
+    return row->top * exp_of_fall(fall, t) / block->top;
 }
 
 /* What the range with the lower maximum adds to the other. */
@@ -91,14 +109,15 @@ static void finish_gradient(const struct formula *formula, struct row *row) {
     }
 }
 
-/* Loss and gradient coefficients of a counted row whose logits can be used, given log1p(rest/top), nll[y] and p[y]. */
-static void apply_formula(const struct formula *formula, struct row *row, double spread, double nll,
-                          double p) {
+/* Loss and gradient coefficients of a counted row whose logits can be used, given log1p(rest/top) and
+ * p[y]/p[arg]. */
+static void apply_formula(const struct formula *formula, struct row *row, double spread,
+                          double ratio) {
     const xent_stats *stats = &row->stats;
     double sum = stats->top + stats->rest;
     bool label_is_top = row->label_logit == stats->max;
-    if (label_is_top)
-        p = stats->top / sum;
+    double nll = fma(formula->scale, stats->max - row->label_logit, spread);
+    double p = (label_is_top ? stats->top : ratio * stats->top) / sum;
     double others = label_is_top ? stats->rest / sum : 1 - p;
 
     row->label_probability = p;
@@ -124,24 +143,25 @@ static void apply_formula(const struct formula *formula, struct row *row, double
 
 static void finish_from_logits(const struct formula *formula, struct row *rows, int count,
                                const xent_math *math) {
-    double spread[MOST_ROWS], nll[MOST_ROWS], p[MOST_ROWS];
+    double spread[MOST_ROWS], ratio[MOST_ROWS];
+    struct fall falls[MOST_ROWS];
     for (int i = 0; i < count; i++)
         spread[i] = rows[i].kind == ROW_COUNTED && rows[i].stats.arg >= 0 && !rows[i].stats.poisoned
                         ? rows[i].stats.rest / rows[i].stats.top
                         : 0;
     math->log1p(spread, count);
     for (int i = 0; i < count; i++) {
-        nll[i] = fma(formula->scale, rows[i].stats.max - rows[i].label_logit, spread[i]);
-        p[i] = -nll[i];
+        falls[i] = fall_from(rows[i].stats.max, rows[i].label_logit, formula->scale);
+        ratio[i] = -falls[i].high;
     }
-    math->exp(p, count);
+    math->exp(ratio, count);
     for (int i = 0; i < count; i++) {
         if (rows[i].kind != ROW_COUNTED)
             continue;
         if (rows[i].stats.arg < 0 || rows[i].stats.poisoned)
             lose_row(&rows[i]);
         else
-            apply_formula(formula, &rows[i], spread[i], nll[i], p[i]);
+            apply_formula(formula, &rows[i], spread[i], exp_of_fall(falls[i], ratio[i]));
         if (rows[i].weight == 0)
             rows[i].loss = 0;
     }
