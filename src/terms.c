@@ -187,7 +187,6 @@ static void finish_from_probability(const struct formula *formula, struct row *r
         row->label_probability = p;
         row->loss = times(row->weight, times(row->label_weight, 0 - nll));
         row->label_grad = hard == 0 ? 0 : -(hard / formula->denominator) / slope;
-        row->grad_is_nan = isnan(row->label_grad);
     }
     if (row->weight == 0)
         row->loss = 0;
