@@ -77,8 +77,8 @@ static bool same_count(const axes *a, const axes *b, int64_t *count) {
            count_elements(b->ndim, b->shape, &count_b) && *count == count_b;
 }
 
-/* Labels that do not fit the logits, and the shapes as text. The labels should have the shape `rows`:
- * the logits' without the class axis. */
+/* Labels that do not fit the logits, and the shapes as text. The labels should have the shape
+ * `rows`: the logits' without the class axis. */
 typedef struct mismatch {
     axes logits, labels, rows;
     int class_axis;
@@ -156,14 +156,10 @@ static xent_status refuse_count(const mismatch *m, xent_error *error) {
                 m->labels_text, m->logits_text, along, count, m->rows_text);
 }
 
-/* One-hot labels of logits with a single class look like labels with an axis of length 1: the
- * latter is likelier. */
+/* Arrangement comes first: one-hot labels of a single class look like labels with an axis of length
+ * 1, and the latter is likelier. */
 static xent_status refuse_labels(const mismatch *m, xent_error *error) {
-    xent_status status = XENT_OK;
-    if (same_axes(&m->logits, &m->labels) && m->logits.shape[m->class_axis] != 1)
-        status = refuse_kind(m, error);
-    if (status == XENT_OK)
-        status = refuse_arrangement(m, error);
+    xent_status status = refuse_arrangement(m, error);
     if (status == XENT_OK)
         status = refuse_kind(m, error);
     if (status == XENT_OK)

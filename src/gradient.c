@@ -149,9 +149,9 @@ static void write_across(const struct plan *plan, struct scratch scratch, const 
     const row_view *logits = &plan->shape.logits;
     int64_t classes = plan->shape.classes, step = 0;
     row_run(logits, rows[0].index, &step);
-    for (int64_t first = 0; first < classes; first += PARTS) {
-        int64_t b = first / BLOCK, n = classes - first < PARTS ? classes - first : PARTS;
-        if (classes > PARTS)
+    for (int64_t first = 0; first < classes; first += TILE) {
+        int64_t b = first / BLOCK, n = classes - first < TILE ? classes - first : TILE;
+        if (classes > TILE)
             plan->kernels->terms_across(
                 row_address(logits, rows[0].index) + first * logits->class_step, width, n,
                 step / dtype_size(logits->dtype), class_stride(logits), plan->formula.scale,

@@ -46,7 +46,7 @@ static size_t blocks_size(const struct plan *plan) {
 
 static size_t terms_size(const struct plan *plan) {
     if (plan->way == WAY_ACROSS)
-        return (size_t)(PARTS * ACROSS * lane_size(plan));
+        return (size_t)(TILE * ACROSS * lane_size(plan));
     if (plan->way == WAY_BENT || !plan->keeps_terms || plan->keeps_in_place)
         return 0;
     return (size_t)(plan->phase_rows * plan->shape.classes * lane_size(plan));

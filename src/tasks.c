@@ -14,7 +14,7 @@
 
 enum { MAX_THREADS = 256 };
 
-/* ---- how many ----------------------------------------------------------------------------------- */
+/* ---- how many -------------------------------------------------------------------------------- */
 
 #if defined(__linux__)
 /* Processors that the calling thread may use; 0 if the kernel has more of them than a cpu_set_t. */
@@ -43,8 +43,9 @@ static void read_numbers(const char *path, int64_t *first, int64_t *second) {
     *second = strtoll(rest, NULL, 10);
 }
 
-/* Processors' worth of time that the control group grants, rounded up; MAX_THREADS if it sets no limit.
- * cpu.max (version 2) reads "quota period" or "max period"; version 1 has a file for each, -1 for none. */
+/* Processors' worth of time that the control group grants, rounded up; MAX_THREADS if it sets no
+ * limit. cpu.max (version 2) reads "quota period" or "max period"; version 1 has a file for each,
+ * -1 for none. */
 static int64_t granted_processors(void) {
     int64_t quota, period, none;
     read_numbers("/sys/fs/cgroup/cpu.max", &quota, &period);
@@ -78,7 +79,7 @@ int32_t task_width(const xent_options *options, int64_t wanted) {
     return (int32_t)smaller(smaller(count, MAX_THREADS), wanted);
 }
 
-/* ---- running them ------------------------------------------------------------------------------- */
+/* ---- running them ---------------------------------------------------------------------------- */
 
 /* What the threads of one run share: each takes the next index until none is left. */
 typedef struct run {
@@ -96,8 +97,9 @@ static void *work(void *argument) {
     return NULL;
 }
 
-/* Starts up to `wanted` threads that work on `shared`, and returns how many. They inherit a mask that keeps the
- * application's handlers off them; only signals of a fault of their own get through. */
+/* Starts up to `wanted` threads that work on `shared`, and returns how many. They inherit a
+ * mask that keeps the application's handlers off them; only signals of a fault of their own
+ * get through. */
 static int start_threads(pthread_t *threads, int64_t wanted, run *shared) {
     int started = 0;
     sigset_t mask, kept;

@@ -21,8 +21,9 @@ static double fast_two_sum(double a, double b, double *error) {
     return sum;
 }
 
-/* Adds the pair (other, other_low) to (*high, *low) with an error of at most 3*2^-106 of the sum, whatever the signs:
- * Algorithm 6 (AccurateDWPlusDW) of Joldes, Muller and Popescu, doi:10.1145/3121432. */
+/* Adds the pair (other, other_low) to (*high, *low) with an error of at most 3*2^-106 of the sum,
+ * whatever the signs: Algorithm 6 (AccurateDWPlusDW) of Joldes, Muller and Popescu,
+ * doi:10.1145/3121432. */
 static void add_pair(double *high, double *low, double other, double other_low) {
     double error, error_low, sum_low;
     double sum = two_sum(*high, other, &error);
@@ -56,8 +57,8 @@ void xent_total_merge(xent_total *into, const xent_total *from) {
     add_pair(&into->weight_sum, &into->weight_sum_low, from->weight_sum, from->weight_sum_low);
 }
 
-/* (a + a_low)/(b + b_low), b not 0: the quotient of the high parts and one step of Newton's correction, whose remainder
- * a - quotient*b an fma gives exactly. */
+/* (a + a_low)/(b + b_low), b not 0: the quotient of the high parts and one step of Newton's
+ * correction, whose remainder a - quotient*b an fma gives exactly. */
 static double divide_pairs(double a, double a_low, double b, double b_low) {
     double quotient = a / b;
     if (!isfinite(quotient) || !isfinite(b))

@@ -142,8 +142,8 @@ static void test_across(const struct type *type, int style, int64_t n, int rows)
     for (int k = 0; k < 2; k++) {
         memset(b.e[k], 0, tile);
         tested[k]->stats_across(b.x, rows, n, row_stride, class_stride, 0.7, more, b.weight,
-                                n <= PARTS ? b.e[k] : NULL, b.stats[k]);
-        if (n <= PARTS && style != POISONED)
+                                n <= TILE ? b.e[k] : NULL, b.stats[k]);
+        if (n <= TILE && style != POISONED)
             tested[k]->grad_across(b.e[k], rows, n, a, zero, NULL, b.g[k], row_stride,
                                    class_stride);
     }
@@ -159,15 +159,15 @@ static void test_across(const struct type *type, int style, int64_t n, int rows)
         }
         expect_same_stats("stats_across", type, n, style, &b.stats[0][row], &b.stats[1][row]);
     }
-    if (n <= PARTS && style != POISONED)
+    if (n <= TILE && style != POISONED)
         expect_same("grad_across", type, n, style, b.g[0], b.g[1], size);
-    if (n > PARTS && style != POISONED) {
+    if (n > TILE && style != POISONED) {
         for (int k = 0; k < 2; k++) {
             memset(b.e[k], 0, tile);
-            tested[k]->terms_across(b.x, rows, PARTS, row_stride, class_stride, 0.7, b.stats[k],
+            tested[k]->terms_across(b.x, rows, TILE, row_stride, class_stride, 0.7, b.stats[k],
                                     b.e[k]);
         }
-        for (int64_t c = 0; c < PARTS; c++)
+        for (int64_t c = 0; c < TILE; c++)
             expect_same("terms_across", type, n, style, b.e[0] + (size_t)(c * ACROSS) * type->lane,
                         b.e[1] + (size_t)(c * ACROSS) * type->lane, (size_t)rows * type->lane);
     }

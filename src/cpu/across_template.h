@@ -3,13 +3,13 @@
  * row as in along_template.h. Include after it. Tiles hold lanes [class][ACROSS]; one call of the functions on
  * a "group" does the WIDTH rows that begin at its pointers. */
 
-/* Lanes of n <= PARTS classes of a group's rows into tile; rows that do not exist become 0. Elements are set side by side
+/* Lanes of n <= TILE classes of a group's rows into tile; rows that do not exist become 0. Elements are set side by side
  * a row at a time: a vector is slow to read right after its parts were written. */
 static void NAME(pack)(const unsigned char *x, int rows, int64_t n, int64_t row_stride,
                        int64_t class_stride, LANE *tile) {
     const int64_t row_step = row_stride * (int64_t)sizeof(ELEM);
     const int64_t class_step = class_stride * (int64_t)sizeof(ELEM);
-    ELEM side_by_side[PARTS * WIDTH];
+    ELEM side_by_side[TILE * WIDTH];
     if (row_stride == 1 && rows == WIDTH) {
         for (int64_t c = 0; c < n; c++)
             v_store(tile + c * ACROSS, LOAD(x + c * class_step));
@@ -25,12 +25,12 @@ static void NAME(pack)(const unsigned char *x, int rows, int64_t n, int64_t row_
         v_store(tile + c * ACROSS, LOAD(side_by_side + c * WIDTH));
 }
 
-/* n <= PARTS classes of a group's rows from tile to where they belong. */
+/* n <= TILE classes of a group's rows from tile to where they belong. */
 static void NAME(unpack)(const LANE *tile, int rows, int64_t n, int64_t row_stride,
                          int64_t class_stride, unsigned char *g) {
     const int64_t row_step = row_stride * (int64_t)sizeof(ELEM);
     const int64_t class_step = class_stride * (int64_t)sizeof(ELEM);
-    ELEM side_by_side[PARTS * WIDTH];
+    ELEM side_by_side[TILE * WIDTH];
     if (row_stride == 1 && rows == WIDTH) {
         for (int64_t c = 0; c < n; c++)
             STORE(g + c * class_step, v_load(tile + c * ACROSS));
@@ -59,12 +59,12 @@ static void NAME(group_largest)(const LANE *tile, int64_t first, int64_t n, grou
 static void NAME(group_sum)(LANE *tile, int64_t first, int64_t n, const group *rows, double scale,
                             bool more, const double *weight, group_sums *sums) {
     for (int64_t c = 0; c < n; c++) {
-        int64_t part = (first + c) % PARTS;
+        int64_t part = (first + c) % PARTS, moment = (first + c) % MOMENT_PARTS;
         vec x = v_load(tile + c * ACROSS), e = group_term(x, rows);
         v_store(tile + c * ACROSS, e);
         if (more)
-            add_moments(x, e, rows, scale, weight ? weight[c] : 1, &sums->gap[part],
-                        &sums->heat[part]);
+            add_moments(x, e, rows, scale, weight ? weight[c] : 1, &sums->gap[moment],
+                        &sums->heat[moment]);
         mask top = v_eq(v_set((LANE)(first + c)), rows->arg);
         sums->top = v_select(top, e, sums->top);
         sums->rest[part] = v_add(sums->rest[part], v_select(top, v_set(0), e));
@@ -75,8 +75,8 @@ static void NAME(group_sum)(LANE *tile, int64_t first, int64_t n, const group *r
 static void NAME(group_stats)(const unsigned char *x, int count, int64_t n, int64_t row_stride,
                               int64_t class_stride, double scale, bool more, const double *weight,
                               LANE *e, xent_stats *stats) {
-    LANE own[PARTS * ACROSS];
-    const int64_t chunk = e ? n : PARTS, step = class_stride * (int64_t)sizeof(ELEM);
+    LANE own[TILE * ACROSS];
+    const int64_t chunk = e ? n : TILE, step = class_stride * (int64_t)sizeof(ELEM);
     LANE *tile = e ? e : own;
     group rows = empty_group();
     for (int64_t c = 0; c < n; c += chunk) {
@@ -134,7 +134,7 @@ static void NAME(grad_across)(const void *e, int rows, int64_t n, const double *
         unsigned char *to = (unsigned char *)g + row * row_stride * (int64_t)sizeof(ELEM);
         const vec factor_a = v_narrow(load_rows(a + row, count));
         const wide factor_b = load_rows(b + row, count);
-        LANE values[PARTS * ACROSS];
+        LANE values[TILE * ACROSS];
         for (int64_t c = 0; c < n; c++) {
             vec pull = v_narrow(w_mul(factor_b, w_set(weight ? -weight[c] : -1)));
             v_store(values + c * ACROSS, v_fma(factor_a, v_load(tile + c * ACROSS), pull));

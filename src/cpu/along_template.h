@@ -119,7 +119,7 @@ static inline __attribute__((always_inline)) void NAME(sum_terms)(const unsigned
         v_store(parts + part, sum);
     }
     stats->top = top;
-    stats->rest = (double)fold_lanes(parts);
+    stats->rest = fold_lanes(parts);
 }
 
 static void NAME(stats)(const void *x, int64_t n, double scale, void *e, xent_stats *stats) {
@@ -145,10 +145,10 @@ static void NAME(stats)(const void *x, int64_t n, double scale, void *e, xent_st
 /* mass, gap and heat of a block whose max is known and whose E are in terms. */
 static void NAME(moments)(const unsigned char *x, int64_t n, double scale, const double *weight,
                           const LANE *terms, xent_stats *stats) {
-    double mass[PARTS] = {0}, gap[PARTS] = {0}, heat[PARTS] = {0};
-    for (int64_t part = 0; part < PARTS && part < n; part += WIDTH) {
+    double mass[MOMENT_PARTS] = {0}, gap[MOMENT_PARTS] = {0}, heat[MOMENT_PARTS] = {0};
+    for (int64_t part = 0; part < MOMENT_PARTS && part < n; part += WIDTH) {
         wide mass_sum = w_set(0), gap_sum = w_set(0), heat_sum = w_set(0);
-        for (int64_t i = part; i < n; i += PARTS) {
+        for (int64_t i = part; i < n; i += MOMENT_PARTS) {
             wide k = load_weights(weight, i, n), e = v_widen(load_lanes(terms, i, n));
             wide d = distance(v_widen(NAME(load)(x, i, n)), w_set(stats->max), w_set(scale));
             mass_sum = w_add(mass_sum, k);
@@ -159,9 +159,9 @@ static void NAME(moments)(const unsigned char *x, int64_t n, double scale, const
         w_store(gap + part, gap_sum);
         w_store(heat + part, heat_sum);
     }
-    stats->mass = fold_doubles(mass);
-    stats->gap = fold_doubles(gap);
-    stats->heat = fold_doubles(heat);
+    stats->mass = fold_doubles(mass, MOMENT_PARTS);
+    stats->gap = fold_doubles(gap, MOMENT_PARTS);
+    stats->heat = fold_doubles(heat, MOMENT_PARTS);
 }
 
 static void NAME(stats_more)(const void *x, int64_t n, double scale, const double *weight, void *e,

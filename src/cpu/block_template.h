@@ -50,23 +50,30 @@ static inline LANE max_lane(vec a) {
     return lanes[0];
 }
 
-/* The 64 partial sums fold by halves, as vectors while they fill one. */
-static inline LANE fold_lanes(LANE *parts) {
-    int half = PARTS / 2;
-    for (; half >= WIDTH; half /= 2)
-        for (int i = 0; i < half; i += WIDTH)
-            v_store(parts + i, v_add(v_load(parts + i), v_load(parts + i + half)));
-    for (; half > 0; half /= 2)
+/* count partial sums fold by halves. */
+static double fold_doubles(double *parts, int count) {
+    for (int half = count / 2; half > 0; half /= 2)
         for (int i = 0; i < half; i++)
             parts[i] += parts[i + half];
     return parts[0];
 }
 
-static double fold_doubles(double *parts) {
-    for (int half = PARTS / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++)
-            parts[i] += parts[i + half];
+/* n of PARTS partial sums fold by halves in double; the rest would add 0. */
+static inline wide fold_wide(wide *parts, int64_t n, int count) {
+    for (int half = count / 2; half > 0; half /= 2)
+        for (int i = 0; i < half && i + half < n; i++)
+            parts[i] = w_add(parts[i], parts[i + half]);
     return parts[0];
+}
+
+/* The PARTS partial sums of a row fold by halves in double, as vectors while they fill one. */
+static inline double fold_lanes(const LANE *parts) {
+    wide sums[PARTS / WIDTH];
+    double last[WIDTH];
+    for (int i = 0; i < PARTS / WIDTH; i++)
+        sums[i] = v_widen(v_load(parts + i * WIDTH));
+    w_store(last, fold_wide(sums, PARTS / WIDTH, PARTS / WIDTH));
+    return fold_doubles(last, WIDTH);
 }
 
 /* scale*(max - x), the distance of z to its maximum; +inf for x = -inf whatever the maximum */
@@ -157,17 +164,17 @@ static inline vec group_term(vec x, const group *rows) {
     return exp2_term(v_sub(x, rows->shift), rows->high, rows->low, rows->base, rows->floor);
 }
 
-/* Sums over the classes of a group's rows; rest, gap and heat have PARTS partial sums each. */
+/* Sums over the classes of a group's rows; in partial sums. */
 typedef struct group_sums {
     vec top, rest[PARTS];
-    wide gap[PARTS], heat[PARTS];
+    wide gap[MOMENT_PARTS], heat[MOMENT_PARTS];
 } group_sums;
 
 static void clear_sums(group_sums *sums, int64_t n, bool more) {
     sums->top = v_set(0);
     for (int part = 0; part < PARTS && part < n; part++) {
         sums->rest[part] = v_set(0);
-        if (more)
+        if (more && part < MOMENT_PARTS)
             sums->gap[part] = sums->heat[part] = w_set(0);
     }
 }
@@ -180,43 +187,37 @@ static inline void add_moments(vec x, vec e, const group *rows, double scale, do
     *heat = w_where_eq(terms, zero, *heat, w_fma(terms, d, *heat));
 }
 
-/* Partial sums that no class belongs to are left out of the folds: they would add 0. */
-static vec fold_group(vec *parts, int64_t n) {
-    for (int half = PARTS / 2; half > 0; half /= 2)
-        for (int i = 0; i < half && i + half < n; i++)
-            parts[i] = v_add(parts[i], parts[i + half]);
-    return parts[0];
-}
-
-static wide fold_group_wide(wide *parts, int64_t n) {
-    for (int half = PARTS / 2; half > 0; half /= 2)
-        for (int i = 0; i < half && i + half < n; i++)
-            parts[i] = w_add(parts[i], parts[i + half]);
-    return parts[0];
+/* The partial sums of rows side by side, likewise. */
+static wide fold_group(const vec *parts, int64_t n) {
+    wide sums[PARTS];
+    for (int64_t i = 0; i < PARTS && i < n; i++)
+        sums[i] = v_widen(parts[i]);
+    return fold_wide(sums, n, PARTS);
 }
 
 static double sum_weights(const double *weight, int64_t n) {
-    double parts[PARTS] = {0};
+    double parts[MOMENT_PARTS] = {0};
     for (int64_t c = 0; c < n; c++)
-        parts[c % PARTS] += weight ? weight[c] : 1;
-    return fold_doubles(parts);
+        parts[c % MOMENT_PARTS] += weight ? weight[c] : 1;
+    return fold_doubles(parts, MOMENT_PARTS);
 }
 
 /* The sums into the stats of count rows. */
 static void group_finish(group_sums *sums, int count, int64_t n, bool more, const double *weight,
                          xent_stats *stats) {
-    LANE top[WIDTH], rest[WIDTH];
+    LANE top[WIDTH];
+    double rest[WIDTH];
     v_store(top, sums->top);
-    v_store(rest, fold_group(sums->rest, n));
+    w_store(rest, fold_group(sums->rest, n));
     for (int row = 0; row < count; row++) {
         stats[row].top = (double)top[row];
-        stats[row].rest = (double)rest[row];
+        stats[row].rest = rest[row];
     }
     if (!more)
         return;
     double gap[WIDTH], heat[WIDTH], mass = sum_weights(weight, n);
-    w_store(gap, fold_group_wide(sums->gap, n));
-    w_store(heat, fold_group_wide(sums->heat, n));
+    w_store(gap, fold_wide(sums->gap, n, MOMENT_PARTS));
+    w_store(heat, fold_wide(sums->heat, n, MOMENT_PARTS));
     for (int row = 0; row < count; row++) {
         stats[row].mass = mass;
         stats[row].gap = gap[row];

@@ -6,7 +6,8 @@
  * or threads; they cannot fail; they allocate nothing; pointers need no alignment.
  *
  * Same bits: every kernel on every instruction set performs the same correctly rounded operations in the same
- * order. Class c of a block belongs to partial sum c % 64; the 64 partial sums fold by halves (32, 16, .. 1).
+ * order. E of class c of a block goes to partial sum c % PARTS in the lane type, so that each is a chain of at most 8; the
+ * partial sums fold by halves (64, 32, .. 1) in double. The moments, in double throughout, have MOMENT_PARTS partial sums.
  * Leaving out a term that is exactly 0 does not change a sum of terms >= 0. */
 #ifndef XENT_CPU_KERNELS_H
 #define XENT_CPU_KERNELS_H
@@ -15,7 +16,7 @@
 
 #include <stdbool.h>
 
-enum { BLOCK = 1024, PARTS = 64, ACROSS = 16 };
+enum { BLOCK = 1024, PARTS = 128, MOMENT_PARTS = 64, ACROSS = 16, TILE = 64 };
 
 /* What one range of classes of a row amounts to. Below, z = scale*x and E_c = 2^(z_c*log2(e) - k), or, where
  * |scale*max| >= 2^20 (shifted), E_c = 2^((z_c - scale*max)*log2(e)); E_c below 2^-125 (f64: 2^-1021) is exactly 0. */
@@ -45,15 +46,15 @@ typedef struct xent_kernels {
     void (*grad_more)(const void *e, int64_t n, double a, double b, const double *weight, void *g);
 
     /* The same for rows in [1, ACROSS] rows, row_stride elements apart, classes class_stride elements apart, with the
-     * same bits per row. e: NULL, or, for n <= PARTS, lanes [n][ACROSS] that receive E. more: also mass, gap
+     * same bits per row. e: NULL, or, for n <= TILE, lanes [n][ACROSS] that receive E. more: also mass, gap
      * and heat. */
     void (*stats_across)(const void *x, int rows, int64_t n, int64_t row_stride,
                          int64_t class_stride, double scale, bool more, const double *weight,
                          void *e, xent_stats *stats);
-    /* E of n in [1, PARTS] classes anywhere in a block, given the block's stats. */
+    /* E of n in [1, TILE] classes anywhere in a block, given the block's stats. */
     void (*terms_across)(const void *x, int rows, int64_t n, int64_t row_stride,
                          int64_t class_stride, double scale, const xent_stats *stats, void *e);
-    /* Of n in [1, PARTS] classes, with E as left by the two above. */
+    /* Of n in [1, TILE] classes, with E as left by the two above. */
     void (*grad_across)(const void *e, int rows, int64_t n, const double *a, const double *b,
                         const double *weight, void *g, int64_t row_stride, int64_t class_stride);
 

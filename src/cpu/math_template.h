@@ -52,13 +52,15 @@ static inline dvec exp_of(dvec x) {
     return exp2_term(x, d_set(LOG2E_HIGH), d_set(LOG2E_LOW), magic, d_set(MAGIC - FLUSH));
 }
 
-/* high + low = exp(-x) - 1 and u = exp(-x), for x in [0, 2000]. As exp, with every rounding carried along. */
-static inline dvec expm1_parts(dvec x, dvec *low, dvec *u) {
+/* high + *low = exp(-x - x_low) - 1 and *u = exp(-x - x_low), for x in [0, 2000]. As exp, with every rounding carried
+ * along. */
+static inline dvec expm1_parts(dvec x, dvec x_low, dvec *low, dvec *u) {
     const dvec magic = d_set(MAGIC), one = d_set(1);
     dvec y = d_sub(d_set(0), x);
     dvec product = d_mul(y, d_set(LOG2E_HIGH));
-    dvec product_low =
-        d_fma(y, d_set(LOG2E_LOW), d_fma(y, d_set(LOG2E_HIGH), d_sub(d_set(0), product)));
+    dvec product_low = d_fma(y, d_set(LOG2E_HIGH), d_sub(d_set(0), product));
+    product_low = d_fma(y, d_set(LOG2E_LOW), product_low);
+    product_low = d_fma(d_sub(d_set(0), x_low), d_set(LOG2E_HIGH), product_low);
     dvec nb = d_add(product, magic);
     dvec f = d_sub(product, d_sub(nb, magic));
     /* 2^f - 1 = f*q, with q = q_high + q_low */
@@ -79,29 +81,34 @@ static inline dvec expm1_parts(dvec x, dvec *low, dvec *u) {
     dvec back = d_sub(high, head);
     dvec lost = d_add(d_sub(head, d_sub(high, back)), d_sub(term, back));
     *low = d_add(d_fma(power, r_low, lost), tail);
-    *u = d_fma(power, r, power);
+    *u = d_fma(power, d_add(r, r_low), power);
     return high;
 }
 
-/* z = cap*tanh(t) and its slope. tanh |t| = -m/(2 + m) with m = exp(-2*|t|) - 1, divided with one correction;
- * slope = 4u/(1 + u)^2, never 1 - tanh^2. Beyond |t| = 1000 nothing changes. */
+/* z = cap*tanh(t) and its slope, t = scale*x/cap with what its rounding lost. tanh |t| = -m/(2 + m) with
+ * m = exp(-2*|t|) - 1, divided with one correction; slope = 4u/(1 + u)^2, never 1 - tanh^2. Beyond |t| = 1000 nothing
+ * changes; below 2^-30 tanh t is t. */
 static inline dvec bend_of(dvec x, double scale, double cap, dvec *slope) {
-    const dvec zero = d_set(0), one = d_set(1);
-    dmask negative = d_lt(x, zero);
-    dvec size = d_select(negative, d_sub(zero, x), x);
-    dvec t = d_div(d_mul(d_set(scale), size), d_set(cap));
-    t = d_select(d_lt(t, d_set(1000)), t, d_set(1000));
-    dvec low, u, m = expm1_parts(d_add(t, t), &low, &u);
+    const dvec zero = d_set(0), one = d_set(1), scales = d_set(scale), caps = d_set(cap);
+    dmask negative = d_lt(x, zero), straight = d_or(d_bad(x), d_eq(x, d_set(-INFINITY)));
+    dvec size = d_select(negative, d_sub(zero, x), x), scaled = d_mul(scales, size);
+    dvec scaled_low = d_fma(scales, size, d_sub(zero, scaled));
+    dvec t = d_div(scaled, caps);
+    dvec t_low = d_div(d_add(d_fma(d_sub(zero, t), caps, scaled), scaled_low), caps);
+    dmask far = d_lt(d_set(1000), t);
+    t = d_select(far, d_set(1000), t);
+    t_low = d_select(far, zero, t_low);
+
+    dvec low, u, m = expm1_parts(d_add(t, t), d_add(t_low, t_low), &low, &u);
     dvec below = d_add(d_set(2), m);
     dvec below_low = d_add(d_sub(m, d_sub(below, d_set(2))), low);
-    dvec q = d_div(m, below);
-    dvec minus_q = d_sub(zero, q);
+    dvec minus_q = d_div(d_sub(zero, m), below);
     dvec rest = d_fma(minus_q, below_low, d_add(d_fma(minus_q, below, m), low));
-    dvec z = d_mul(d_set(cap), d_sub(minus_q, d_div(rest, below)));
-    dmask straight = d_or(d_bad(x), d_eq(x, d_set(-INFINITY)));
+    dvec z = d_mul(caps, d_sub(minus_q, d_div(rest, below)));
+    z = d_select(d_lt(t, d_set(0x1p-30)), scaled, z);
     dvec sum = d_add(one, u);
-    dvec bent = d_mul(d_set(scale), d_div(d_mul(d_set(4), u), d_mul(sum, sum)));
-    *slope = d_select(straight, d_set(scale), bent);
+    dvec bent = d_mul(scales, d_div(d_mul(d_set(4), u), d_mul(sum, sum)));
+    *slope = d_select(straight, scales, bent);
     return d_select(straight, x, d_select(negative, d_sub(zero, z), z));
 }
 

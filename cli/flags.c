@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ * Flags as data: parsing and --help from one table. The program never calls setlocale, so that
+ * numbers are read and printed in the C locale whatever the environment says. */
+#include "flags.h"
+#include "complain.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- help ------------------------------------------------------------------------------------ */
+
+enum { HELP_COLUMN = 26 };
+
+static void print_flag(const flag_row *row) {
+    char left[128];
+    if (row->kind == FLAG_HEADING) {
+        printf("\n%s\n", row->help);
+        return;
+    }
+    int width = snprintf(left, sizeof left, "  %s%s%s", row->name, row->argument ? " " : "",
+                         row->argument ? row->argument : "");
+    if (row->letter)
+        width += snprintf(left + width, sizeof left - (size_t)width, ", -%c", row->letter);
+    if (width > HELP_COLUMN - 2)
+        printf("%s\n%*s%s\n", left, HELP_COLUMN, "", row->help);
+    else
+        printf("%-*s%s\n", HELP_COLUMN, left, row->help);
+}
+
+void print_help(const command *verb) {
+    printf("usage: xent %s%s%s [flags]\n\n%s\n", verb->name, *verb->operands ? " " : "",
+           verb->operands, verb->summary);
+    for (size_t i = 0; i < verb->flag_count; i++)
+        print_flag(&verb->flags[i]);
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+static int take_switch(const flag_row *row, const char *text, void *field) {
+    int32_t *number = field;
+    (void)text;
+    if (*number != 0 && *number != row->value)
+        return complain(EX_USAGE, row->name,
+                        "contradicts a flag given before it: leave one of them out");
+    *number = row->value;
+    return EX_OK;
+}
+
+static int take_choice(const flag_row *row, const char *text, void *field) {
+    const char *words = row->argument;
+    size_t length = strlen(text);
+    for (int32_t number = 0; *words; number++) {
+        size_t word = strcspn(words, "|");
+        if (word == length && strncmp(words, text, word) == 0) {
+            *(int32_t *)field = number;
+            return EX_OK;
+        }
+        words += word + (words[word] == '|');
+    }
+    return complain(EX_USAGE, row->name, "'%s' is not one of %s", text, row->argument);
+}
+
+/* A whole decimal number and nothing else. */
+static bool read_whole(const char *text, int64_t *number) {
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    *number = value;
+    return end != text && !*end && errno == 0 && *text != ' ';
+}
+
+static int take_whole(const flag_row *row, const char *text, void *field) {
+    int64_t number;
+    if (!read_whole(text, &number) || (double)number < row->lowest || (double)number > row->highest)
+        return complain(EX_USAGE, row->name, "'%s' is not a whole number from %.0f to %.0f", text,
+                        row->lowest, row->highest);
+    *(int32_t *)field = (int32_t)number;
+    return EX_OK;
+}
+
+static int take_real(const flag_row *row, const char *text, void *field) {
+    char *end;
+    double number = strtod(text, &end);
+    if (end == text || *end)
+        return complain(EX_USAGE, row->name, "'%s' is not a number", text);
+    if (!(number >= row->lowest && number <= row->highest))
+        return complain(EX_USAGE, row->name, "%s is out of range: %s is the %s", text,
+                        row->argument, row->help);
+    *(double *)field = number;
+    return EX_OK;
+}
+
+static int take_text(const flag_row *row, const char *text, void *field) {
+    (void)row;
+    *(const char **)field = text;
+    return EX_OK;
+}
+
+static int take_list(const flag_row *row, const char *text, void *field) {
+    whole_list *list = field;
+    int64_t number;
+    if (!read_whole(text, &number))
+        return complain(EX_USAGE, row->name, "'%s' is not a whole number of 64 bits", text);
+    int64_t *values = realloc(list->values, (list->count + 1) * sizeof *values);
+    if (!values)
+        return complain(EX_SOFTWARE, row->name, "not enough memory");
+    values[list->count++] = number;
+    list->values = values;
+    return EX_OK;
+}
+
+static int (*const TAKERS[])(const flag_row *row, const char *text, void *field) = {
+    [FLAG_SWITCH] = take_switch, [FLAG_CHOICE] = take_choice, [FLAG_WHOLE] = take_whole,
+    [FLAG_REAL] = take_real,     [FLAG_TEXT] = take_text,     [FLAG_LIST] = take_list,
+};
+
+/* ---- parsing --------------------------------------------------------------------------------- */
+
+/* The row of a word such as "--grad", "--grad=g.npy" or "-q". */
+static const flag_row *find_flag(const command *verb, const char *word) {
+    size_t length = strcspn(word, "=");
+    for (size_t i = 0; i < verb->flag_count; i++) {
+        const flag_row *row = &verb->flags[i];
+        if (row->kind == FLAG_HEADING)
+            continue;
+        if (strlen(row->name) == length && strncmp(row->name, word, length) == 0)
+            return row;
+        if (row->letter && word[1] == row->letter && !word[2])
+            return row;
+    }
+    return NULL;
+}
+
+/* Takes the flag argv[*at] and its argument, and moves *at to the last word it used. */
+static int parse_flag(const command *verb, int argc, char **argv, int *at, void *fields) {
+    const char *word = argv[*at];
+    const flag_row *row = find_flag(verb, word);
+    if (!row)
+        return complain(EX_USAGE, word, "there is no such flag; `xent %s --help` lists them",
+                        verb->name);
+    const char *text = strchr(word, '=');
+    text = text ? text + 1 : NULL;
+    if (!row->argument && text)
+        return complain(EX_USAGE, row->name, "takes no argument");
+    if (row->argument && !text) {
+        if (*at + 1 == argc)
+            return complain(EX_USAGE, row->name, "needs an argument: %s %s", row->name,
+                            row->argument);
+        text = argv[++*at];
+    }
+    return TAKERS[row->kind](row, text, (char *)fields + row->offset);
+}
+
+static int refuse_operands(const command *verb, int given) {
+    return complain(EX_USAGE, NULL, "%s needs %d files, but %d %s given: xent %s %s [flags]",
+                    verb->name, verb->operand_count, given, given == 1 ? "is" : "are", verb->name,
+                    verb->operands);
+}
+
+int parse_flags(const command *verb, int argc, char **argv, void *fields, const char **operands) {
+    int given = 0;
+    bool flags_may_follow = true;
+    for (int at = 2; at < argc; at++) {
+        const char *word = argv[at];
+        if (flags_may_follow && strcmp(word, "--") == 0) {
+            flags_may_follow = false;
+        } else if (flags_may_follow && word[0] == '-' && word[1]) {
+            int code = parse_flag(verb, argc, argv, &at, fields);
+            if (code != EX_OK)
+                return code;
+        } else {
+            if (given < verb->operand_count)
+                operands[given] = word;
+            given++;
+        }
+    }
+    return given == verb->operand_count ? EX_OK : refuse_operands(verb, given);
+}

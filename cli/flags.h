@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ * Flags as data: a verb lists its own in one table, from which both parsing and --help are made. */
+#ifndef XENT_CLI_FLAGS_H
+#define XENT_CLI_FLAGS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum flag_kind {
+    FLAG_HEADING, /* no flag: a line of --help */
+    FLAG_SWITCH,  /* stores `value` in an int32_t; two switches of one field exclude each other */
+    FLAG_CHOICE,  /* one of the words of `argument`; stores its number in an int32_t */
+    FLAG_WHOLE,   /* a whole number in [lowest, highest]; stores an int32_t */
+    FLAG_REAL,    /* a number in [lowest, highest]; stores a double */
+    FLAG_TEXT,    /* any text; stores a const char * */
+    FLAG_LIST     /* an int64_t, may be repeated; adds to a whole_list */
+} flag_kind;
+
+typedef struct whole_list {
+    int64_t *values; /* from malloc */
+    size_t count;
+} whole_list;
+
+typedef struct flag_row {
+    flag_kind kind;
+    const char *name;     /* "--grad" */
+    const char *argument; /* as --help shows it: "OUT.npy", "mean|sum"; NULL: none */
+    size_t offset;        /* of the field, in the verb's struct */
+    const char *help;     /* of a FLAG_REAL: what the number is, with its range */
+    double lowest, highest;
+    int32_t value;
+    char letter; /* 'q' if "-q" means the same; 0: none */
+} flag_row;
+
+/* A verb as its user sees it. */
+typedef struct command {
+    const char *name, *operands, *summary;
+    int operand_count;
+    const flag_row *flags;
+    size_t flag_count;
+} command;
+
+void print_help(const command *verb);
+
+/* Reads what follows the verb, argv[2..argc), into the verb's struct and its operands; what is not
+ * given stays as it was. A flag given again replaces the earlier one. EX_OK, or says what is wrong
+ * and returns EX_USAGE. */
+int parse_flags(const command *verb, int argc, char **argv, void *fields, const char **operands);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ * What `xent loss` can be asked for: one table for parsing and --help. */
+#include "options.h"
+#include "complain.h"
+
+#include <float.h>
+
+/* The words of a choice stand in the order of the library's numbers. */
+static const flag_row FLAGS[] = {
+    {FLAG_HEADING, .help = "What is reported"},
+    {FLAG_CHOICE, "--reduction", "mean|row-mean|sum|none", offsetof(loss_request, reduction),
+     .help = "over the weights (default), over counted rows, the sum, each row"},
+    {FLAG_REAL, "--denominator", "D", offsetof(loss_request, options.denominator),
+     .help = "number > 0 that divides the sum, whatever the reduction", .lowest = DBL_TRUE_MIN,
+     .highest = DBL_MAX},
+    {FLAG_CHOICE, "--on-nothing-counted", "error|nan|zero",
+     offsetof(loss_request, options.on_nothing_counted),
+     .help = "what a mean over nothing is (default: error)"},
+    {FLAG_SWITCH, "--json", NULL, offsetof(loss_request, json),
+     .help = "print JSON, floats with 17 digits", .value = 1},
+    {FLAG_SWITCH, "--quiet", NULL, offsetof(loss_request, quiet),
+     .help = "no notes on stderr, errors only", .value = 1, .letter = 'q'},
+
+    {FLAG_HEADING, .help = "What is written"},
+    {FLAG_TEXT, "--grad", "OUT.npy", offsetof(loss_request, grad),
+     .help = "the gradient: type and shape of the logits"},
+    {FLAG_TEXT, "--row-loss", "OUT.npy", offsetof(loss_request, row_loss),
+     .help = "the loss of every row: float64, shape of the labels"},
+
+    {FLAG_HEADING, .help = "What the files hold"},
+    {FLAG_WHOLE, "--class-axis", "N", offsetof(loss_request, options.class_axis),
+     .help = "the axis of the logits that counts classes (default: -1, the last)",
+     .lowest = -XENT_MAX_NDIM, .highest = XENT_MAX_NDIM - 1},
+    {FLAG_SWITCH, "--probabilities", NULL, offsetof(loss_request, options.logits_are),
+     .help = "LOGITS.npy holds probabilities", .value = XENT_PROBABILITIES},
+    {FLAG_SWITCH, "--log-probabilities", NULL, offsetof(loss_request, options.logits_are),
+     .help = "LOGITS.npy holds log-probabilities", .value = XENT_LOG_PROBABILITIES},
+    {FLAG_LIST, "--ignore", "V", offsetof(loss_request, ignore),
+     .help = "leave out rows whose label is V (may be repeated)"},
+    {FLAG_CHOICE, "--on-bad-label", "error|ignore|nan",
+     offsetof(loss_request, options.on_bad_label),
+     .help = "what a label that is no class does (default: error)"},
+
+    {FLAG_HEADING, .help = "The loss"},
+    {FLAG_TEXT, "--class-weight", "FILE", offsetof(loss_request, class_weight),
+     .help = "a weight for each class: float32 or float64, [C]"},
+    {FLAG_TEXT, "--row-weight", "FILE", offsetof(loss_request, row_weight),
+     .help = "a weight for each row: float32 or float64, shape of the labels"},
+    {FLAG_REAL, "--label-smoothing", "E", offsetof(loss_request, options.label_smoothing),
+     .help = "share of the loss spread over all classes, in [0, 1]", .lowest = 0.0, .highest = 1.0},
+    {FLAG_REAL, "--z-loss", "Q", offsetof(loss_request, options.z_loss),
+     .help = "coefficient >= 0 of log-sum-exp squared", .lowest = 0.0, .highest = DBL_MAX},
+    {FLAG_REAL, "--softcap", "C", offsetof(loss_request, options.softcap),
+     .help = "bound >= 0 of the logits, C*tanh(logit/C); 0: none", .lowest = 0.0,
+     .highest = DBL_MAX},
+    {FLAG_REAL, "--logit-scale", "S", offsetof(loss_request, options.logit_scale),
+     .help = "factor of the logits, in [2^-64, 2^64]", .lowest = 0x1p-64, .highest = 0x1p64},
+
+    {FLAG_HEADING, .help = "Running"},
+    {FLAG_WHOLE, "--threads", "N", offsetof(loss_request, options.threads),
+     .help = "at most N threads (default: -1, all); the result is the same", .lowest = -1.0,
+     .highest = INT32_MAX},
+};
+
+const command LOSS_COMMAND = {
+    .name = "loss",
+    .operands = "LOGITS.npy LABELS.npy",
+    .summary = "Scores logits [..., C] against labels [...], each the index of the true class of "
+               "its row:\n"
+               "cross-entropy, perplexity, accuracy, and what was counted.",
+    .operand_count = 2,
+    .flags = FLAGS,
+    .flag_count = sizeof FLAGS / sizeof *FLAGS,
+};
+
+int read_loss_request(int argc, char **argv, loss_request *request) {
+    const xent_options defaults = XENT_OPTIONS_INIT;
+    request->options = defaults;
+    request->options.threads = -1;
+    return parse_flags(&LOSS_COMMAND, argc, argv, request, request->files);
+}

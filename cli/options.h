@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ * What `xent loss` can be asked for. */
+#ifndef XENT_CLI_OPTIONS_H
+#define XENT_CLI_OPTIONS_H
+
+#include "flags.h"
+#include "xent.h"
+
+/* The first three have the library's numbers. */
+enum {
+    REDUCE_MEAN = XENT_MEAN,
+    REDUCE_ROW_MEAN = XENT_ROW_MEAN,
+    REDUCE_SUM = XENT_SUM,
+    REDUCE_NONE
+};
+
+typedef struct loss_request {
+    const char *files[2];                                    /* logits, labels */
+    const char *class_weight, *row_weight, *grad, *row_loss; /* files; NULL: not given */
+    int32_t reduction, json, quiet;
+    whole_list ignore;
+    xent_options options; /* the numbers and choices; its pointers are the caller's business */
+} loss_request;
+
+extern const command LOSS_COMMAND;
+
+/* EX_OK and *request filled, or says what is wrong and returns EX_USAGE. request->ignore.values is
+ * freed by the caller either way. */
+int read_loss_request(int argc, char **argv, loss_request *request);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ * The line under an error that one can type: "try: ...". */
+#include "suggest.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Prints a word so that a POSIX shell reads it back as one word. */
+static void print_word(const char *word) {
+    static const char PLAIN[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=,:+-";
+    if (*word && strspn(word, PLAIN) == strlen(word)) {
+        fputs(word, stderr);
+        return;
+    }
+    fputc('\'', stderr);
+    for (; *word; word++) {
+        if (*word == '\'')
+            fputs("'\\''", stderr);
+        else
+            fputc(*word, stderr);
+    }
+    fputc('\'', stderr);
+}
+
+/* Prints a word of the command; if it is what a change replaces, or "--flag=" and that, changed. */
+static void print_changed(const char *word, const replacement changes[2]) {
+    const char *equals = strchr(word, '=');
+    for (int i = 0; i < 2; i++) {
+        if (word == changes[i].instead_of) {
+            print_word(changes[i].with);
+            return;
+        }
+        if (equals && equals + 1 == changes[i].instead_of) {
+            fprintf(stderr, "%.*s=", (int)(equals - word), word);
+            print_word(changes[i].with);
+            return;
+        }
+    }
+    print_word(word);
+}
+
+/* The command with more flags at its end, which is before "--". */
+static void print_command(const command_line *typed, const replacement changes[2],
+                          const char *flags) {
+    int end = 1;
+    while (end < typed->argc && strcmp(typed->argv[end], "--") != 0)
+        end++;
+    fputs("xent", stderr);
+    for (int i = 1; i < typed->argc; i++) {
+        fputs(i == end ? flags : "", stderr);
+        fputc(' ', stderr);
+        print_changed(typed->argv[i], changes);
+    }
+    fputs(end == typed->argc ? flags : "", stderr);
+    fputc('\n', stderr);
+}
+
+void suggest_command(const command_line *typed, const replacement changes[2], const char *format,
+                     ...) {
+    char flags[64];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(flags, sizeof flags, format, arguments);
+    va_end(arguments);
+    fputs("try: ", stderr);
+    print_command(typed, changes, flags);
+}
+
+void suggest_conversion(const command_line *typed, const char *path, const char *expression) {
+    const replacement changes[2] = {{path, FIXED_FILE}, {NULL, NULL}};
+    fprintf(stderr,
+            "try: python3 -c 'import numpy, sys; a = numpy.load(sys.argv[1]); "
+            "numpy.save(sys.argv[2], %s)' ",
+            expression);
+    print_word(path);
+    fputs(typed ? " " FIXED_FILE " && " : " " FIXED_FILE "\n", stderr);
+    if (typed)
+        print_command(typed, changes, "");
+}

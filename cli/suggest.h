@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ * The line under an error that one can type: "try: ...". */
+#ifndef XENT_CLI_SUGGEST_H
+#define XENT_CLI_SUGGEST_H
+
+#include "xent.h"
+
+/* The command as typed. */
+typedef struct command_line {
+    int argc;
+    char **argv;
+} command_line;
+
+/* What is printed in the place of a word of the command, which is meant by its very pointer; NULL
+ * replaces nothing. */
+typedef struct replacement {
+    const char *instead_of, *with;
+} replacement;
+
+/* Prints "try: xent loss a.npy b.npy FLAGS": the command with changes, then the flags that the
+ * format gives (begin with a blank). */
+void suggest_command(const command_line *typed, const replacement changes[2], const char *format,
+                     ...) __attribute__((format(printf, 3, 4)));
+
+/* Prints "try: python3 ..": converts the .npy file at path into FIXED_FILE. `expression` is the new
+ * array in terms of the old one, `a`, and of the modules numpy and sys; it holds no apostrophe. If
+ * typed is given the command follows, with the new file in the place of the old one. */
+#define FIXED_FILE "fixed.npy"
+void suggest_conversion(const command_line *typed, const char *path, const char *expression);
+
+#endif

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Builds xent and shows it at work on real data.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+xent=build/release/xent
+digits=examples/digits
+
+say() { printf '\n== %s\n' "$1"; }
+show() { # prints the command as one would type it, then its output, indented
+    printf '   $ %s\n' "$*"
+    "$@" 2>&1 | sed 's/^/     /'
+}
+
+say "Building the library, the tool and the examples (build/release)"
+mkdir -p build
+if ! { cmake -S . -B build/release && cmake --build build/release -j "$(nproc)"; } >build/demo.log 2>&1; then
+    cat build/demo.log
+    exit 1
+fi
+show $xent info
+
+say "1,797 handwritten digits, scored by a classifier that had not seen them: loss, accuracy"
+show $xent loss $digits/logits.npy $digits/labels.npy
+
+say "The same as JSON, and the gradient of the mean loss into a file"
+show $xent loss $digits/logits.npy $digits/labels.npy --json --grad build/digits_grad.npy
+show ls -l build/digits_grad.npy
+
+say "A mismatch is refused: the labels of the first 1,000 digits do not fit 1,797 rows of logits"
+{
+    printf '\x93NUMPY\x01\x00\x76\x00'
+    printf '%-117s\n' "{'descr': '<i8', 'fortran_order': False, 'shape': (1000,), }"
+    head -c $((128 + 8000)) $digits/labels.npy | tail -c 8000
+} >build/thousand_labels.npy
+if show $xent loss $digits/logits.npy build/thousand_labels.npy; then
+    echo "It was not refused." >&2
+    exit 1
+fi
+
+say "The shortest program: the mean loss of four rows (examples/mean_loss.c)"
+show build/release/examples/mean_loss
+
+say "Why repeating labels to fit is wrong (examples/alignment.c)"
+show build/release/examples/alignment
+
+say "A batch in parts: the same gradient, the same mean (examples/accumulate.c)"
+show build/release/examples/accumulate
+
+say "Training a softmax classifier on the digits (examples/train_digits.c)"
+show build/release/examples/train_digits $digits
+
+say "Everything worked. Next: make test, README.md, build/release/xent help"

@@ -1,0 +1,57 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# need.sh build|test: looks for the tools of a goal; installs the Debian packages of those that are missing, as
+# root or through sudo, or prints their names and stops.
+set -eu
+
+missing=
+
+# need PACKAGE COMMAND...: the package is missing if the command fails.
+need() {
+    package=$1
+    shift
+    "$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+program() { command -v "$1"; }
+header() { echo "#include <$1>" | cc -E -x c -; }
+builds() { echo 'int main(void) { return 0; }' | "$@" -x c -o /dev/null -; }
+
+need gcc program cc
+need libc6-dev builds cc
+need cmake program cmake
+need pkg-config program pkg-config
+need libjansson-dev header jansson.h
+if [ "${1:-}" = test ]; then
+    need g++ program g++
+    need clang builds clang
+    need clang-format program clang-format
+    need clang-tidy program clang-tidy
+    need libcmocka-dev header cmocka.h
+    need libmpfr-dev header mpfr.h
+    need binutils program readelf
+    need valgrind program valgrind
+    need gcc-aarch64-linux-gnu program aarch64-linux-gnu-gcc
+    need libc6-dev-arm64-cross builds aarch64-linux-gnu-gcc -static
+    need qemu-user program qemu-aarch64
+    need python3 program python3
+    need python3-numpy python3 -c 'import numpy'
+fi
+[ -n "$missing" ] || exit 0
+
+echo "missing Debian packages:$missing"
+if ! command -v apt-get >/dev/null; then
+    echo "There is no apt-get here: please install their counterparts, then run the command again." >&2
+    exit 1
+elif [ "$(id -u)" = 0 ]; then
+    sudo=
+elif command -v sudo >/dev/null; then
+    sudo=sudo
+else
+    echo "Please run as root: apt-get install$missing" >&2
+    exit 1
+fi
+set -x
+$sudo apt-get update -q
+# The names are words on purpose.
+# shellcheck disable=SC2086
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing

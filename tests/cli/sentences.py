@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: MIT
+"""Every refusal: its exit code, what it says, and whether the fix it offers works when it is typed."""
+import os
+
+import numpy as np
+
+from support import LABELS, LOGITS, MEAN, Case
+
+
+class Mistakes(Case):
+    """Files that do not fit. Where the error has a `try:` line, typing it gives the right loss."""
+
+    def mistake(self, logits, labels, *words, says=()):
+        self.save_batch(logits, labels)
+        return self.refused(65, "loss", "logits.npy", "labels.npy", *words, says=says)
+
+    def fixed(self, err, loss="0.905816475"):
+        code, out, rest = self.type_the_fix(err)
+        self.assertEqual(code, 0, rest)
+        self.assertRegex(out, rf"(?m)^loss +{loss} ")
+
+    def test_one_hot_labels(self):
+        for kind in (np.int64, np.uint8, np.float32):
+            err = self.mistake(LOGITS, np.eye(3, dtype=kind)[LABELS],
+                               says=["labels.npy", "[4, 3]", "one-hot", "argmax"])
+            self.fixed(err)
+
+    def test_one_hot_labels_along_another_axis(self):
+        err = self.mistake(LOGITS.T.copy(), np.eye(3, dtype=int)[LABELS].T.copy(), "--class-axis", "0",
+                           says=["one-hot"])
+        self.fixed(err)
+
+    def test_probabilities_are_not_made_into_labels(self):
+        err = self.mistake(LOGITS, np.full((4, 3), 1 / 3), says=["one-hot"])
+        code, _, rest = self.type_the_fix(err)
+        self.assertEqual(code, 1)
+        self.assertIn("not one-hot", rest)
+
+    def test_a_column_of_labels(self):
+        self.fixed(self.mistake(LOGITS, LABELS[:, None],
+                                says=["labels.npy", "[4, 1]", "shape [4]", "axes of length 1"]))
+        self.fixed(self.mistake(LOGITS, LABELS[None, :], says=["[1, 4]", "shape [4]"]))
+        self.fixed(self.mistake(LOGITS[:, None, :], LABELS, says=["shape [4]", "shape [4, 1]"]))
+
+    def test_one_row_with_a_label_of_one_axis(self):
+        err = self.mistake(LOGITS[0], LABELS[:1], says=["shape [1]", "shape []"])
+        self.assertEqual(self.type_the_fix(err)[0], 0)
+
+    def test_the_wrong_batch(self):
+        for wrong in (LABELS[:2], np.tile(LABELS, 2), np.zeros((2, 2), int)):
+            self.mistake(LOGITS, wrong,
+                         says=["labels.npy: has shape [" + ", ".join(map(str, wrong.shape)) + "]",
+                               "logits.npy has shape [4, 3]", "each of the 4 rows of logits needs exactly "
+                               "one label", "must have shape [4]", "Do not repeat or cut labels to fit"])
+
+    def test_classes_first(self):
+        err = self.mistake(LOGITS.T.copy(), LABELS, says=["axis 0", "[3, 4]", "--class-axis 0"])
+        self.fixed(err)
+        images = np.moveaxis(np.broadcast_to(LOGITS[:, None, None, :], (4, 2, 5, 3)), 3, 1).copy()
+        labels = np.broadcast_to(LABELS[:, None, None], (4, 2, 5))
+        self.fixed(self.mistake(images, labels, says=["--class-axis 1"]))
+
+    def test_labels_that_count_from_1(self):
+        labels = np.array([1, 2, 3, 1])
+        for kind in (np.int64, np.uint8):
+            self.fixed(self.mistake(LOGITS, labels.astype(kind),
+                                    says=["row 2 has the label 3", "3 classes", "labels are 0 to 2",
+                                          "1 of 4", "count from 1"]))
+        more = np.vstack([LOGITS, LOGITS[:1]])
+        self.fixed(self.mistake(more, np.append(labels, -1), "--ignore", "-1", says=["count from 1"]))
+        err = self.mistake(more, np.append(labels, 0), "--ignore", "0", says=["count from 1"])
+        self.assertNotIn("try:", err)
+        self.fixed(self.type_the_fix(self.mistake(more, np.append(-100, labels)[[1, 2, 3, 4, 0]]))[2])
+
+    def test_float_labels(self):
+        for kind in (np.float16, np.float32, np.float64):
+            self.fixed(self.mistake(LOGITS, LABELS.astype(kind),
+                                    says=["labels.npy", np.dtype(kind).name, "integer"]))
+
+    def test_labels_that_are_not_whole_are_not_rounded(self):
+        err = self.mistake(LOGITS, LABELS + 0.25)
+        code, _, rest = self.type_the_fix(err)
+        self.assertEqual(code, 1)
+        self.assertIn("not whole numbers", rest)
+
+    def test_logits_and_labels_swapped(self):
+        for labels in (LABELS, np.eye(3, dtype=int)[LABELS], LABELS.astype(np.uint8)):
+            err = self.mistake(labels, LOGITS, says=["logits.npy", "labels.npy", "look swapped"])
+            self.assertIn("try: xent loss labels.npy logits.npy\n", err)
+        self.mistake(LABELS, LABELS[:, None].repeat(3, 1), says=["look swapped"])
+        self.save_batch()
+        self.fixed(self.refused(65, "loss", "labels.npy", "logits.npy", says=["look swapped"]))
+
+    def test_integer_logits(self):
+        whole = np.array([[3, 1, 0], [0, 2, 1]], dtype=np.uint8)
+        err = self.mistake(whole, LABELS[:2], says=["logits.npy", "uint8", "float32"])
+        self.assertEqual(self.type_the_fix(err)[0], 0)
+
+    def test_an_undeclared_ignore_value(self):
+        for mark, kind in ((-100, np.int64), (-1, np.int8), (255, np.uint8), (255, np.uint64)):
+            labels = np.append(LABELS, mark).astype(kind)
+            err = self.mistake(np.vstack([LOGITS, LOGITS[:1]]), labels,
+                               says=[f"row 4 has the label {mark}", "1 of 5", f"--ignore {mark}"])
+            self.fixed(err)
+
+    def test_labels_of_something_else(self):
+        err = self.mistake(LOGITS.reshape(2, 2, 3), np.array([[0, 1], [2, 4000]]),
+                           says=["row [1, 1] has the label 4000", "another data set"])
+        self.assertIn("--on-bad-label ignore", err)
+        self.assertEqual(self.type_the_fix(err)[0], 0)
+
+    def test_nothing_counted(self):
+        err = self.mistake(LOGITS, np.full(4, -100), "--ignore", "-100", says=["all labels are ignored"])
+        self.fixed(err, "0")
+        self.save("row.npy", np.zeros(4))
+        self.mistake(LOGITS, LABELS, "--row-weight", "row.npy", says=["add up to 0"])
+
+    def test_logits_without_classes(self):
+        self.mistake(np.zeros((4, 0)), LABELS, says=["logits.npy", "0 classes"])
+        self.mistake(np.float64(1), np.int64(0), says=["logits.npy", "single number"])
+
+    def test_weights(self):
+        self.save_batch()
+        words = ("loss", "logits.npy", "labels.npy")
+        self.save("w.npy", np.ones(4))
+        self.refused(65, *words, "--class-weight", "w.npy", says=["w.npy: has shape [4]", "shape [3]"])
+        self.save("w.npy", np.ones(3))
+        self.refused(65, *words, "--row-weight", "w.npy", says=["w.npy: has shape [3]", "shape [4]"])
+        self.save("w.npy", np.array([1, 1, -2.5]))
+        self.refused(65, *words, "--class-weight", "w.npy", says=["w.npy: class 2 has the weight -2.5"])
+        self.save("w.npy", np.array([1, np.inf, 1], dtype=np.float32))
+        self.refused(65, *words, "--class-weight", "w.npy", says=["w.npy: class 1 has the weight inf"])
+        self.save("w.npy", np.ones(3, dtype=np.int32))
+        self.fixed(self.refused(65, *words, "--class-weight", "w.npy", says=["w.npy", "int32", "float64"]))
+        self.save("w.npy", np.ones(4, dtype=np.float16))
+        self.fixed(self.refused(65, *words, "--row-weight", "w.npy", says=["w.npy", "float16"]))
+
+    def test_a_fix_survives_names_with_blanks_and_quotes(self):
+        name = self.save("it's a label; really.npy", LABELS.astype(np.float32))
+        self.save("logits.npy", LOGITS)
+        self.fixed(self.refused(65, "loss", "logits.npy", name, says=[name]))
+
+    def test_a_fix_of_a_file_given_after_an_equals_sign(self):
+        self.save_batch()
+        self.save("w.npy", np.ones(3, dtype=np.int32))
+        self.fixed(self.refused(65, "loss", "logits.npy", "labels.npy", "--class-weight=w.npy"))
+
+    def test_a_fix_goes_before_two_dashes(self):
+        self.save_batch(np.vstack([LOGITS, LOGITS[:1]]), np.append(LABELS, -1))
+        self.fixed(self.refused(65, "loss", "--", "logits.npy", "labels.npy", says=["--ignore -1 -- "]))
+
+    def test_the_fix_keeps_the_other_flags(self):
+        labels = np.append(LABELS, -100)
+        err = self.mistake(np.vstack([LOGITS, LOGITS[:1]]), labels, "--reduction", "sum")
+        self.fixed(err, "3.6232659")
+
+
+class Usage(Case):
+    """Exit code 64: the command itself is wrong, whatever the files hold."""
+
+    def setUp(self):
+        super().setUp()
+        self.save_batch()
+
+    def wrong(self, *words, says=()):
+        self.refused(64, "loss", "logits.npy", "labels.npy", *words, says=says)
+
+    def test_without_a_verb(self):
+        code, out, err = self.xent()
+        self.assertEqual((code, out), (64, ""))
+        self.assertIn("usage: xent", err)
+        self.refused(64, "lose", says=["lose", "xent help"])
+        self.refused(64, "help", "lose", says=["lose"])
+
+    def test_files_missing_or_too_many(self):
+        self.refused(64, "loss", says=["LOGITS.npy LABELS.npy"])
+        self.refused(64, "loss", "logits.npy", says=["1 is given"])
+        self.wrong("labels.npy", says=["3 are given"])
+        self.refused(64, "info", "logits.npy")
+
+    def test_flags(self):
+        self.wrong("--no-such-flag", says=["--no-such-flag", "xent loss --help"])
+        self.wrong("--reductio", "sum", says=["--reductio"])
+        self.wrong("-x", says=["-x"])
+        self.wrong("--grad", says=["--grad", "OUT.npy"])
+        self.wrong("--json=yes", says=["--json", "no argument"])
+        self.refused(64, "info", "--grad", "x.npy", says=["--grad"])
+
+    def test_choices(self):
+        for flag in ("--reduction", "--on-bad-label", "--on-nothing-counted"):
+            self.wrong(flag, "maybe", says=[flag, "'maybe'", "|"])
+            self.wrong(flag, "", says=[flag])
+            self.wrong(flag, "nan|", says=[flag])
+
+    def test_numbers(self):
+        for flag in ("--denominator", "--label-smoothing", "--z-loss", "--softcap", "--logit-scale",
+                     "--threads", "--class-axis", "--ignore"):
+            for value in ("", "x", "1x", "0x", "1.5.2", "nan", " "):
+                self.wrong(flag, value, says=[flag])
+        for flag, values in {"--denominator": ("0", "-1", "inf"), "--label-smoothing": ("-0.1", "1.5"),
+                             "--z-loss": ("-1", "inf"), "--softcap": ("-1", "inf"),
+                             "--logit-scale": ("0", "1e30", "-1"), "--threads": ("-2", "3e9", "9" * 30),
+                             "--class-axis": ("8", "-9", "1.0"), "--ignore": ("1.0", "9" * 30)}.items():
+            for value in values:
+                self.wrong(flag, value, says=[flag, value])
+
+    def test_a_class_axis_that_the_logits_do_not_have(self):
+        for axis in ("2", "-3"):
+            self.wrong("--class-axis", axis, says=["--class-axis", axis, "logits.npy", "[4, 3]"])
+
+    def test_contradictions(self):
+        self.wrong("--probabilities", "--log-probabilities", says=["--log-probabilities", "contradicts"])
+        for flag, value in (("--label-smoothing", "0.1"), ("--z-loss", "0.1"), ("--softcap", "3"),
+                            ("--logit-scale", "2")):
+            for kind in ("--probabilities", "--log-probabilities"):
+                self.wrong(kind, flag, value, says=[flag, kind, "logits.npy"])
+
+    def test_an_output_that_is_an_input(self):
+        self.save("class.npy", np.ones(3))
+        self.save("row.npy", np.ones(4))
+        os.symlink("labels.npy", self.path("soft.npy"))
+        os.link(self.path("logits.npy"), self.path("hard.npy"))
+        before = self.read("logits.npy"), self.read("labels.npy")
+        weights = ("--class-weight", "class.npy", "--row-weight", "row.npy")
+        for flag in ("--grad", "--row-loss"):
+            for name in ("logits.npy", "./labels.npy", "class.npy", "row.npy", self.path("labels.npy"),
+                         "hard.npy"):
+                self.wrong(*weights, flag, name, says=[flag, name])
+        self.wrong("--grad", "out.npy", "--row-loss", "./out.npy", says=["--row-loss", "out.npy"])
+        self.assertEqual((self.read("logits.npy"), self.read("labels.npy")), before)
+
+    def test_a_file_whose_name_begins_with_a_dash(self):
+        self.save("-x.npy", LABELS)
+        code, out, _ = self.xent("loss", "--json", "--", "logits.npy", "-x.npy")
+        self.assertEqual(code, 0)
+        self.assertIn(str(MEAN)[:12], out)

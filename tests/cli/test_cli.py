@@ -1,0 +1,12 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Tests of the command-line tool: XENT_CLI=path/to/xent python3 test_cli.py
+
+Needs NumPy and nothing else. The tests are in flags.py, sentences.py and files.py.
+"""
+import sys
+import unittest
+
+if __name__ == "__main__":
+    suite = unittest.defaultTestLoader.loadTestsFromNames(["flags", "sentences", "files"])
+    sys.exit(not unittest.TextTestRunner().run(suite).wasSuccessful())

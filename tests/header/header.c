@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ * The header alone, as C99 and as C++11: every initialiser, and one call of every function. */
+#include <xent.h>
+
+int main(void) {
+    float logits[2] = {0, 0};
+    int64_t label = 0, length = 2;
+    double loss = 1;
+    xent_tensor row = xent_vector(logits, XENT_F32, length);
+    xent_tensor same_row = xent_ndarray(logits, XENT_F32, 1, &length);
+    xent_tensor rows = xent_matrix(logits, XENT_F32, 1, 2);
+    xent_tensor labels = xent_vector(&label, XENT_I64, 1);
+    xent_options options = XENT_OPTIONS_INIT;
+    xent_outputs outputs = XENT_OUTPUTS_INIT;
+    xent_total total = XENT_TOTAL_INIT, sum = XENT_TOTAL_INIT;
+    xent_error error;
+
+    outputs.grad = &rows;
+    if (xent_mean_loss_f32(logits, &label, 1, 2, NULL, &loss, &error) != XENT_OK)
+        return 1;
+    if (xent_cross_entropy(&rows, &labels, &options, &outputs, &total, &error) != XENT_OK)
+        return 2;
+    xent_total_merge(&sum, &total);
+    if (xent_total_loss(&sum, &options) != loss || row.shape[0] != same_row.shape[0])
+        return 3;
+    if (xent_thread_count() < 1 || !xent_version()[0] || !xent_isa()[0])
+        return 4;
+    return xent_status_name(XENT_OK)[0] != 'X';
+}

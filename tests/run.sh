@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# run.sh [--all | lint]: builds and runs every test; the last line is `N passed, N failed`.
+# --all runs 100,000 differential cases on each instruction set and compiler; lint only reads the sources.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+jobs=$(nproc)
+out=build/test
+mkdir -p $out/logs
+passed=0 failed=0 begun=$SECONDS
+
+cases=10000 best_cases=100000 emulated_cases=1000 short_cases=500
+[ "${1:-}" = --all ] && cases=100000 emulated_cases=10000
+
+report() { # report ok|FAILED NAME TEXT
+    printf '%4d s  %-6s  %-22s %s\n' $((SECONDS - begun)) "$1" "$2" "$3"
+}
+
+# step NAME COMMAND...: counts one.
+step() {
+    local name=$1 log=$out/logs/$1.log
+    shift
+    if "$@" >"$log" 2>&1 </dev/null; then
+        passed=$((passed + 1))
+        report ok "$name" "$(tail -n 1 "$log" | cut -c 1-90)"
+    else
+        failed=$((failed + 1))
+        report FAILED "$name" "log: $log"
+        tail -n 40 "$log"
+    fi
+}
+
+# suite NAME FOLDER CASES CTEST-ARGUMENTS...: counts each test that ctest ran, or one that failed if it ran none.
+suite() {
+    local name=$1 folder=$2 log=$out/logs/$1.log ran bad skipped good
+    export XENT_CASES=$3
+    shift 3
+    (cd "$folder" && ctest -j "$jobs" --no-tests=error --output-on-failure "$@") >"$log" 2>&1 </dev/null
+    ran=$(sed -n 's/.*tests failed out of \([0-9]*\)$/\1/p' "$log")
+    bad=$(sed -n 's/.* \([0-9]*\) tests failed out of .*/\1/p' "$log")
+    skipped=$(grep -c '\*\*\*Skipped' "$log")
+    good=$((${ran:-1} - ${bad:-1} - skipped))
+    passed=$((passed + good))
+    failed=$((failed + ${bad:-1}))
+    if [ "${bad:-1}" = 0 ]; then
+        report ok "$name" "$good passed, $skipped skipped"
+    else
+        report FAILED "$name" "$good passed, ${bad:-1} failed, log: $log"
+        grep -v 'Passed\|^ *Start' "$log" | tail -n 60
+    fi
+}
+
+# configure NAME CMAKE-ARGUMENTS...: builds everything in the folder of that name, warnings being errors.
+configure() {
+    local folder=$out/$1
+    shift
+    cmake -S . -B "$folder" -DXENT_TESTS=ON -DXENT_WERROR=ON "$@" && cmake --build "$folder" -j "$jobs"
+}
+
+c_files() { find include src cli tests examples -name '*.[ch]' "$@"; }
+
+check_format() { c_files -print0 | xargs -0 clang-format --dry-run -Werror; }
+
+check_tidy() {
+    c_files -name '*.c' ! -path 'tests/header/*' -print0 |
+        xargs -0 -n 1 -P "$jobs" clang-tidy -p $out/gcc --quiet
+}
+
+check_header() { # check_header COMPILER LANGUAGE STANDARD
+    "$1" -x "$2" -std="$3" -Wall -Wextra -Wpedantic -Werror -Iinclude -o $out/header-"$3" \
+        tests/header/header.c -x none $out/gcc/libxent.a -lm -lpthread && $out/header-"$3"
+}
+
+# The library and the hashes by one plain compiler command, with the flags given.
+plain_build() {
+    local program=$out/plain$1 support
+    support=$(find tests -maxdepth 1 -name '*.c' ! -name 'test_*')
+    shift
+    # shellcheck disable=SC2086
+    cc "$@" -Iinclude -Isrc src/*.c src/cpu/*.c tests/test_hashes.c $support -o "$program" -lm -lpthread &&
+        "$program"
+}
+
+more_cases() { XENT_CASES=$best_cases XENT_SEED=1000000 $out/gcc/tests/test_differential; }
+
+under_valgrind() {
+    XENT_ISA=avx2 XENT_CASES=$short_cases valgrind -q --leak-check=full --error-exitcode=99 "$@"
+}
+
+lint() {
+    step format check_format
+    step tidy check_tidy
+    step structure python3 tests/structure.py $out/gcc/libxent.so
+    step header-c99 check_header gcc c c99
+    step header-c++11 check_header g++ c++ c++11
+}
+
+sanitizers() {
+    local -x ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+    step build-asan configure asan -DCMAKE_BUILD_TYPE=None \
+        -DCMAKE_C_FLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
+    suite asan+ubsan $out/asan $short_cases -E 'accuracy|math'
+    step build-tsan configure tsan -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS="-O1 -g -fsanitize=thread"
+    suite tsan $out/tsan $short_cases -R 'threads|bits.avx2|differential.avx2|abi'
+}
+
+emulated() {
+    step build-aarch64 configure aarch64 -DXENT_CLI=OFF -DXENT_EXAMPLES=OFF \
+        -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
+        -DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc -DCMAKE_EXE_LINKER_FLAGS=-static \
+        -DCMAKE_CROSSCOMPILING_EMULATOR=qemu-aarch64
+    suite aarch64 $out/aarch64 $emulated_cases
+}
+
+memory() {
+    for test in check layout labels total edge_cases differential; do
+        step valgrind-$test under_valgrind $out/gcc/tests/test_$test
+    done
+}
+
+step build-gcc configure gcc -DCMAKE_C_COMPILER=gcc
+lint
+if [ "${1:-}" != lint ]; then
+    suite gcc $out/gcc $cases
+    step differential more_cases
+    step build-clang configure clang -DCMAKE_C_COMPILER=clang
+    suite clang $out/clang $cases
+    step plain-cc plain_build 1 -std=c11 -O2 -ffp-contract=off
+    step plain-cc-contracting plain_build 2 -std=gnu11 -O3 -march=native
+    emulated
+    sanitizers
+    memory
+fi
+
+echo "$passed passed, $failed failed" | tee $out/result
+[ $failed = 0 ]

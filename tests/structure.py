@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Checks the shape of the project: structure.py LIBXENT.SO
+
+Exported symbols are exactly the header's functions; what the library needs from outside; includes run one way; and the
+style that no formatter knows: lengths of lines, functions and files, first lines, words that should not be there.
+"""
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# The rooms of src/, in order: each may include the headers of those before it. labels_read.h is part of labels.
+ROOMS = ["fail", "layout", "tensor", "check", "total", "labels", "tasks", "terms", "plan", "sweep", "gradient", "rows",
+         "xent"]
+USES_KERNELS = ["terms", "plan", "sweep", "gradient", "rows"]
+
+# No libm function takes part in a result except fma, and the library never prints, ends the process or keeps state.
+MATHS = "a?(cos|sin|tan)h?|atan2|exp|exp2|exp10|expm1|log|log2|log10|log1p|pow|sqrt|cbrt|hypot|ldexp|scalbn|rint|nearbyint"
+FORBIDDEN = re.compile(
+    rf"(({MATHS})f?l?|v?f?printf|f?put[cs]|putchar|fwrite|perror|abort|_?exit|__assert_fail|signal|sigaction|"
+    r"fesetenv|fesetround|setlocale|rand|malloc_usable_size)"
+)
+
+faults = []
+
+
+def fault(where, what):
+    faults.append(f"{where}: {what}")
+
+
+def files(*patterns):
+    found = sorted(path for pattern in patterns for path in ROOT.glob(pattern))
+    if not found:
+        fault(patterns[0], "no such files")
+    return found
+
+
+def name(path):
+    return str(path.relative_to(ROOT))
+
+
+def symbols(library, *flags):
+    listing = subprocess.run(["nm", "-D", *flags, library], check=True, capture_output=True, text=True).stdout
+    return {line.split()[-1].split("@")[0] for line in listing.splitlines()}
+
+
+def check_symbols(library):
+    header = (ROOT / "include/xent.h").read_text()
+    declared = set(re.findall(r"^XENT_API[^;(]*?(\w+)\(", header, re.M))
+    exported = symbols(library, "--defined-only")
+    for symbol in sorted(declared ^ exported):
+        fault(library, f"{symbol} is " + ("exported, not declared" if symbol in exported else "not exported"))
+    for symbol in sorted(symbols(library, "--undefined-only")):
+        if FORBIDDEN.fullmatch(symbol):
+            fault(library, f"uses {symbol}")
+    dynamic = subprocess.run(["readelf", "-d", library], check=True, capture_output=True, text=True).stdout
+    for needed in re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic):
+        if not re.match(r"lib(c|m|pthread)\.so", needed):
+            fault(library, f"needs {needed}")
+
+
+def included(path):
+    return re.findall(r'^\s*#\s*include\s+"([^"]+)"', path.read_text(), re.M)
+
+
+def room(stem):
+    owners = [owner for owner in ROOMS if stem == owner or stem.startswith(owner + "_")]
+    return owners[0] if owners else None
+
+
+def check_core_includes():
+    for path in files("src/*.[ch]"):
+        own = room(path.stem)
+        if own is None:
+            fault(name(path), "is in no room of ROOMS")
+            continue
+        for header in included(path):
+            if header == "xent.h" or (header in ("kernels.h", "cpu/kernels.h") and own in USES_KERNELS):
+                continue
+            other = room(Path(header).stem)
+            if "/" in header or other is None or ROOMS.index(other) > ROOMS.index(own):
+                fault(name(path), f"must not include {header}")
+
+
+def check_folder_includes(folder, patterns):
+    for path in files(*patterns):
+        for header in included(path):
+            inside = [path.parent / header, ROOT / folder / header]
+            if header != "xent.h" and not any(p.exists() and (ROOT / folder) in p.resolve().parents for p in inside):
+                fault(name(path), f"must not include {header}")
+
+
+def functions(text):
+    """(name, line, length) of each function body: from a line that starts at the margin to the brace that ends it."""
+    start, found = None, []
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.match(r"[A-Za-z_].*\(", line) and not line.endswith(";"):
+            start = number, line
+        elif start and line.rstrip().endswith(";") and not line.startswith(" "):
+            start = None
+        elif start and line == "}":
+            called = re.search(r"(\w+)\(", start[1]).group(1)
+            found.append((called, start[0], number - start[0] + 1))
+            start = None
+    return found
+
+
+def check_style():
+    lengths = []
+    for path in files("include/*.h", "src/**/*.[ch]", "cli/**/*.[ch]", "tests/**/*.[ch]", "examples/*.c"):
+        text = path.read_text()
+        lines = text.splitlines()
+        if not lines[0].startswith("/* SPDX-License-Identifier: MIT"):
+            fault(name(path), "does not begin with its licence")
+        if len(lines) > 500:
+            fault(name(path), f"{len(lines)} lines, more than 500")
+        for number, line in enumerate(lines, 1):
+            if len(line) > 100:
+                fault(f"{name(path)}:{number}", f"{len(line)} columns, more than 100")
+            if "\t" in line or line != line.rstrip():
+                fault(f"{name(path)}:{number}", "a tab, or blanks at the end")
+        for called, line, length in functions(text):
+            if length > 80:
+                fault(f"{name(path)}:{line}", f"{called} has {length} lines, more than 80")
+            if path.parts[len(ROOT.parts)] in ("src", "cli"):
+                lengths.append(length)
+    if statistics.median(lengths) > 15 or sorted(lengths)[len(lengths) * 9 // 10] > 50:
+        fault("functions of src/ and cli/", "median above 15 lines, or one in ten above 50")
+
+
+def check_words():
+    # Written in pieces, so that this file does not find itself.
+    unwanted = re.compile("TO" + "DO|FIX" + "ME|XX" + "X|/wo" + "rk/|/ro" + "ot/|#i" + "f [01]$")
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    for path in [ROOT / line for line in listed.stdout.splitlines()]:
+        if path.suffix == ".npy" or not path.exists():
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if unwanted.search(line):
+                fault(f"{name(path)}:{number}", f"says {unwanted.search(line).group()}")
+
+
+def main():
+    check_symbols(sys.argv[1])
+    check_core_includes()
+    check_folder_includes("src/cpu", ["src/cpu/*.[ch]", "src/cpu/simd/*.h"])
+    check_folder_includes("cli", ["cli/**/*.[ch]"])
+    check_style()
+    check_words()
+    for line in faults:
+        print(line)
+    print(f"structure: {len(faults)} faults")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
