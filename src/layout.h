@@ -12,8 +12,9 @@ int64_t dtype_size(int32_t dtype);
 /* "f32", "bf16", "i64"; "unknown" for an unknown dtype. */
 const char *dtype_name(int32_t dtype);
 
-/* The rows of one tensor, in C order of the labels' shape: where row i begins. Axes of length 1 are dropped and axes
- * that continue each other in memory are merged, so most tensors have one axis here. `step` is in bytes. */
+/* The rows of one tensor, in C order of the labels' shape: where row i begins. Axes of length 1 are
+ * dropped and axes that continue each other in memory are merged, so most tensors have one axis
+ * here. `step` is in bytes. */
 typedef struct row_view {
     char *data; /* row 0 (of class 0); NULL: the tensor was not given */
     int32_t dtype, ndim;
@@ -22,14 +23,15 @@ typedef struct row_view {
     int64_t class_step; /* bytes from one class to the next; 0 in tensors without a class axis */
 } row_view;
 
-/* tensor: NULL gives an empty view (data NULL). class_axis: a valid axis of the tensor, which is left out of
- * the rows; -1: the tensor has the labels' shape. The tensor was checked before. */
+/* tensor: NULL gives an empty view (data NULL). class_axis: a valid axis of the tensor, which is
+ * left out of the rows; -1: the tensor has the labels' shape. The tensor was checked before. */
 row_view view_rows(const xent_tensor *tensor, int class_axis);
 
 /* Address of row (in [0, rows)) of the view. */
 char *row_address(const row_view *view, int64_t row);
 
-/* How many rows from `row` on, itself included, lie at equal steps (*step bytes apart). An empty view: all rows. */
+/* How many rows from `row` on, itself included, lie at equal steps (*step bytes apart). An empty
+ * view: all rows. */
 int64_t row_run(const row_view *view, int64_t row, int64_t *step);
 
 /* Rows, classes and the views of every tensor of one call. */

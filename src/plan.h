@@ -39,8 +39,7 @@ struct plan make_plan(const layout *shape, const xent_options *options, const xe
 /* The parts of one task's scratch memory, which is aligned for doubles. */
 struct scratch {
     xent_stats *blocks; /* ALONG: [phase_rows][blocks]; ACROSS: [blocks][ACROSS]; BENT: [1] */
-    void
-        *terms; /* ALONG, not kept in place: lanes [phase_rows][C]; ACROSS: lanes [TILE][ACROSS] */
+    void *terms; /* ALONG, not kept in place: lanes [phase_rows][C]; ACROSS: lanes [TILE][ACROSS] */
 };
 
 struct scratch divide_scratch(const struct plan *plan, void *memory);

@@ -84,7 +84,8 @@ static void sweep_across(const struct plan *plan, struct scratch scratch, struct
     const row_view *logits = &plan->shape.logits;
     int64_t row_step = 0;
     row_run(logits, rows[0].index, &row_step);
-    /* E of up to TILE classes fits the tile and is kept; of more it is computed again by the gradient */
+    /* E of up to TILE classes fits the tile and is kept; of more it is computed again by the
+     * gradient */
     void *e = plan->keeps_terms && plan->shape.classes <= TILE ? scratch.terms : NULL;
     for (int64_t b = 0; b < plan->blocks; b++) {
         xent_stats *blocks = &scratch.blocks[b * ACROSS];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The scalar maths of every option: row statistics -> loss and gradient coefficients.
- * No product is an operand of + or -: fma says where one rounding is meant, so that no compiler decides. */
+ * No product is an operand of + or -: fma says where one rounding is meant, so that no compiler
+ * decides. */
 #include "terms.h"
 
 #include <math.h>
@@ -109,8 +110,8 @@ static void finish_gradient(const struct formula *formula, struct row *row) {
     }
 }
 
-/* Loss and gradient coefficients of a counted row whose logits can be used, given log1p(rest/top) and
- * p[y]/p[arg]. */
+/* Loss and gradient coefficients of a counted row whose logits can be used, given log1p(rest/top)
+ * and p[y]/p[arg]. */
 static void apply_formula(const struct formula *formula, struct row *row, double spread,
                           double ratio) {
     const xent_stats *stats = &row->stats;

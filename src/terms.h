@@ -5,7 +5,8 @@
 
 #include "cpu/kernels.h"
 
-/* Merges the statistics of the range of classes that follows into's (its arg already counted from the row's first class). */
+/* Merges the statistics of the range of classes that follows into's (its arg already counted from
+ * the row's first class). */
 void merge_stats(xent_stats *into, const xent_stats *from, double scale, const xent_math *math);
 
 /* The factor that turns E of one block into E of the row (<= 1). */
@@ -43,14 +44,15 @@ struct row {
     xent_stats stats;
 
     double loss, lse, label_probability, entropy;
-    /* gradient entry of class c: a*E_c - b*k_c; of the label: label_grad. All 0 if grad_is_zero, NaN if grad_is_nan.
-     * Under softcap the first two are still to be multiplied with the slope. */
+    /* gradient entry of class c: a*E_c - b*k_c; of the label: label_grad. All 0 if grad_is_zero,
+     * NaN if grad_is_nan. Under softcap the first two are still to be multiplied with the slope. */
     double a, b, label_grad;
     double share; /* probability of class c: share*E_c */
     bool grad_is_zero, grad_is_nan, probability_is_nan;
 };
 
-/* From kind, label, weights, label_logit, label_slope, prediction and stats, all the rest, for count rows. */
+/* From kind, label, weights, label_logit, label_slope, prediction and stats, all the rest, for
+ * count rows. */
 void finish_rows(const struct formula *formula, struct row *rows, int count, const xent_math *math);
 
 #endif

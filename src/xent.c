@@ -46,7 +46,8 @@ static xent_total count_all(const struct plan *plan, int64_t groups) {
     return all;
 }
 
-/* Step 3: all memory of the call in one piece, and none where the stack will do. Returns false if it cannot be had. */
+/* Step 3: all memory of the call in one piece, and none where the stack will do. Returns false if
+ * it cannot be had. */
 static bool take_scratch(struct call *call, void **memory) {
     const struct plan *plan = call->plan;
     const xent_tensor *weight = plan->options.class_weight;

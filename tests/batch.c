@@ -30,8 +30,8 @@ static double *filled(int64_t length, double value) {
     return block;
 }
 
-batch make_batch(setting how) {
-    batch made = {.how = how, .classes = how.classes, .labels = {0, 1, 2, 0}};
+struct batch make_batch(setting how) {
+    struct batch made = {.how = how, .classes = how.classes, .labels = {0, 1, 2, 0}};
     made.logits = filled(BATCH_ROWS * how.classes, 0);
     made.grad = filled(BATCH_ROWS * how.classes, NOT_WRITTEN);
     made.probability = filled(BATCH_ROWS * how.classes, NOT_WRITTEN);
@@ -46,27 +46,27 @@ batch make_batch(setting how) {
     return made;
 }
 
-void free_batch(batch *batch) {
+void free_batch(struct batch *batch) {
     free(batch->logits);
     free(batch->grad);
     free(batch->probability);
     free(batch->class_weight);
 }
 
-double *logits_of(const batch *batch, int row) {
+double *logits_of(const struct batch *batch, int row) {
     return batch->logits + row * batch->classes;
 }
 
-const double *grad_of(const batch *batch, int row) {
+const double *grad_of(const struct batch *batch, int row) {
     return batch->grad + row * batch->classes;
 }
 
-const double *probability_of(const batch *batch, int row) {
+const double *probability_of(const struct batch *batch, int row) {
     return batch->probability + row * batch->classes;
 }
 
 /* A matrix of the batch's dtype and layout, with the values of a C-order array. */
-static xent_tensor store_matrix(const batch *batch, const double *values) {
+static xent_tensor store_matrix(const struct batch *batch, const double *values) {
     const bool first = batch->how.class_first;
     const int64_t classes = batch->classes;
     void *data = calloc((size_t)(BATCH_ROWS * classes), dtype_bytes(batch->how.dtype));
@@ -83,7 +83,7 @@ static xent_tensor store_matrix(const batch *batch, const double *values) {
 }
 
 /* Its values back in C order; frees its memory. */
-static void load_matrix(const batch *batch, const xent_tensor *matrix, double *values) {
+static void load_matrix(const struct batch *batch, const xent_tensor *matrix, double *values) {
     const int64_t classes = batch->classes;
     for (int64_t i = 0; i < BATCH_ROWS * classes; i++) {
         const int64_t row = i / classes, c = i % classes;
@@ -92,7 +92,7 @@ static void load_matrix(const batch *batch, const xent_tensor *matrix, double *v
     free(matrix->data);
 }
 
-void run_batch(batch *batch) {
+void run_batch(struct batch *batch) {
     const bool is_logits = batch->options.logits_are == XENT_LOGITS;
     xent_tensor logits = store_matrix(batch, batch->logits),
                 grad = store_matrix(batch, batch->grad);
@@ -124,7 +124,8 @@ void run_batch(batch *batch) {
     free(logits.data);
 }
 
-static void expect(batch *batch, const char *what, bool holds, double found, double expected) {
+static void expect(struct batch *batch, const char *what, bool holds, double found,
+                   double expected) {
     if (holds)
         return;
     batch->wrong++;
@@ -139,16 +140,16 @@ static bool is_near(double found, double expected, double tolerance) {
     return fabs(found - expected) <= tolerance * fmax(1, fabs(expected));
 }
 
-void check_that(batch *batch, const char *what, bool holds) {
+void check_that(struct batch *batch, const char *what, bool holds) {
     expect(batch, what, holds, 0, 1);
 }
 
-void check_near(batch *batch, const char *what, double found, double expected) {
+void check_near(struct batch *batch, const char *what, double found, double expected) {
     const double tolerance = batch->how.dtype == XENT_F64 ? 0x1p-49 : 0x1p-20;
     expect(batch, what, is_near(found, expected, tolerance), found, expected);
 }
 
-void check_grad_near(batch *batch, const char *what, double found, double expected) {
+void check_grad_near(struct batch *batch, const char *what, double found, double expected) {
     static const double tolerances[] = {0, 0x1p-20, 0x1p-49, 0x1p-8, 0x1p-11};
     expect(batch, what, is_near(found, expected, tolerances[batch->how.dtype]), found, expected);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A few rows of logits with every output, in one of the ways a call can be laid out: what tests of single rules start
- * from. */
+ * A few rows of logits with every output, in one of the ways a call can be laid out: what tests of
+ * single rules start from. */
 #ifndef XENT_TESTS_BATCH_H
 #define XENT_TESTS_BATCH_H
 
@@ -20,7 +20,7 @@ typedef struct setting {
 extern const setting settings[];
 extern const int setting_count;
 
-typedef struct batch {
+struct batch {
     setting how;
     int64_t classes;
     double *logits;             /* [BATCH_ROWS][classes]: all 0, so that p = 1/C */
@@ -38,23 +38,24 @@ typedef struct batch {
     double *grad, *probability; /* as logits */
 
     int wrong; /* checks that did not hold */
-} batch;
+};
 
 enum { NOT_WRITTEN = -7 };
 
-batch make_batch(setting how);
-void run_batch(batch *batch);
-void free_batch(batch *batch);
+struct batch make_batch(setting how);
+void run_batch(struct batch *batch);
+void free_batch(struct batch *batch);
 
 /* The logits of a row, and its gradient and probabilities after a run. */
-double *logits_of(const batch *batch, int row);
-const double *grad_of(const batch *batch, int row);
-const double *probability_of(const batch *batch, int row);
+double *logits_of(const struct batch *batch, int row);
+const double *grad_of(const struct batch *batch, int row);
+const double *probability_of(const struct batch *batch, int row);
 
-/* Each prints what does not hold, with the setting, and counts it in `wrong`. near: within a few spacings of float (F64: of
- * double) of numbers up to 1; NaN and infinities exactly. grad_near: the same after rounding to the logits' dtype. */
-void check_that(batch *batch, const char *what, bool holds);
-void check_near(batch *batch, const char *what, double found, double expected);
-void check_grad_near(batch *batch, const char *what, double found, double expected);
+/* Each prints what does not hold, with the setting, and counts it in `wrong`. near: within a few
+ * spacings of float (F64: of double) of numbers up to 1; NaN and infinities exactly. grad_near: the
+ * same after rounding to the logits' dtype. */
+void check_that(struct batch *batch, const char *what, bool holds);
+void check_near(struct batch *batch, const char *what, double found, double expected);
+void check_grad_near(struct batch *batch, const char *what, double found, double expected);
 
 #endif

@@ -27,7 +27,7 @@ static void *allocate(size_t size) {
     return block;
 }
 
-/* ---- shapes and memory ---------------------------------------------------------------------------- */
+/* ---- shapes and memory ---- */
 
 static int64_t draw_classes(uint64_t *dice) {
     const int64_t kind = draw(dice, 100);
@@ -50,7 +50,8 @@ static int64_t draw_rows(uint64_t *dice, int64_t classes) {
     return rows > most ? 1 + draw(dice, most > 5 ? 5 : most) : rows;
 }
 
-/* Labels of 0 to 4 axes with about `rows` rows, and logits with the classes as one more axis anywhere. */
+/* Labels of 0 to 4 axes with about `rows` rows, and logits with the classes as one more axis
+ * anywhere. */
 static void draw_shapes(test_case *call, uint64_t *dice) {
     xent_tensor *labels = &call->tensor[LABELS], *logits = &call->tensor[LOGITS];
     int64_t left = call->rows;
@@ -71,8 +72,9 @@ static void draw_shapes(test_case *call, uint64_t *dice) {
     call->options.class_axis = chance(dice, 50) ? axis : axis - logits->ndim;
 }
 
-/* Gives a tensor of known shape and dtype strides and zeroed memory: in C order, or with permuted, padded and reversed
- * axes, and in a tensor that is only read sometimes one element for a whole axis. */
+/* Gives a tensor of known shape and dtype strides and zeroed memory: in C order, or with permuted,
+ * padded and reversed axes, and in a tensor that is only read sometimes one element for a whole
+ * axis. */
 static void place(test_case *call, int which, bool read_only, uint64_t *dice) {
     xent_tensor *tensor = &call->tensor[which];
     const bool plain = chance(dice, 40);
@@ -109,7 +111,7 @@ static void shape_like(test_case *call, int which, int other) {
     call->tensor[which].data = NULL;
 }
 
-/* ---- contents ------------------------------------------------------------------------------------- */
+/* ---- contents ---- */
 
 static int64_t draw_label(const test_case *call, uint64_t *dice, bool careless) {
     const int32_t dtype = call->tensor[LABELS].dtype;
@@ -150,8 +152,8 @@ static double draw_probability(uint64_t *dice, bool logs, double spread) {
     return logs ? log_probability : exp(log_probability);
 }
 
-/* Doubles stay so small that no step of the formula overflows before its result does: max - z; its weighted sum and lse^2,
- * where they are used. */
+/* Doubles stay so small that no step of the formula overflows before its result does: max - z; its
+ * weighted sum and lse^2, where they are used. */
 static double largest_logit(const test_case *call) {
     const xent_options *options = &call->options;
     const bool weighted = options->label_smoothing > 0 || options->z_loss > 0 ||
@@ -201,7 +203,7 @@ static void fill_row_weight(test_case *call, uint64_t *dice) {
     }
 }
 
-/* ---- options and outputs -------------------------------------------------------------------------- */
+/* ---- options and outputs ---- */
 
 static void draw_options(test_case *call, uint64_t *dice) {
     static const double caps[] = {0.5, 5, 30, 50, 1e4},
@@ -293,7 +295,7 @@ static void make_outputs(test_case *call, uint64_t *dice) {
     }
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------ */
+/* ---- the whole ---- */
 
 test_case *make_case(uint64_t seed) {
     test_case *call = allocate(sizeof *call);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * The tolerances, and the comparison of every output, the total, and the memory around them.
  *
- * A result may be `bound` times the magnitudes of its terms away from the reference, before it is rounded to its own
- * dtype. Terms of the softmax below `flushed` (relative to the largest) may be taken as 0. With softcap every z is rounded
- * to a double, within 8 spacings: it is off by at most `bent`, and a difference of two of them by twice that. */
+ * A result may be `bound` times the magnitudes of its terms away from the reference, before it is
+ * rounded to its own dtype. Terms of the softmax below `flushed` (relative to the largest) may be
+ * taken as 0. With softcap every z is rounded to a double, within 8 spacings: it is off by at most
+ * `bent`, and a difference of two of them by twice that. */
 #include "compare.h"
 
 #include <inttypes.h>
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- differences ---------------------------------------------------------------------------------- */
+/* ---- differences ---- */
 
 void add_difference(comparison *with, const char *what, int64_t class, long double found,
                     long double expected, long double tolerance) {
@@ -35,7 +36,7 @@ static void expect_count(comparison *with, const char *what, int64_t found, int6
         add_difference(with, what, -1, (long double)found, (long double)expected, 0);
 }
 
-/* ---- numbers -------------------------------------------------------------------------------------- */
+/* ---- numbers ---- */
 
 long double spacing(int32_t dtype, long double size) {
     static const int digits[] = {0, 24, 53, 8, 11}, lowest[] = {0, -149, -1074, -133, -24};
@@ -95,7 +96,7 @@ static void expect_close(comparison *with, int which, int64_t class, long double
         add_difference(with, "sign or payload of the NaN", class, found, expected, 0);
 }
 
-/* ---- tolerances ----------------------------------------------------------------------------------- */
+/* ---- tolerances ---- */
 
 static void set_tolerances(comparison *with) {
     const bool wide = with->logits.dtype == XENT_F64;
@@ -129,8 +130,8 @@ static long double probability_tolerance(const comparison *with, long double p) 
     return p > 0 ? p * (with->bound + 2 * with->bent) + with->flushed : 0;
 }
 
-/* In sum p*(max - z) a flushed term has a factor below 800. Moving every z by b changes the entropy by b*(2*entropy + 1) at
- * most. */
+/* In sum p*(max - z) a flushed term has a factor below 800. Moving every z by b changes the entropy
+ * by b*(2*entropy + 1) at most. */
 static long double entropy_tolerance(const comparison *with) {
     const long double entropy = with->row.entropy;
     return entropy > 0 ? entropy * with->bound + 800 * all_flushed(with) +
@@ -138,8 +139,9 @@ static long double entropy_tolerance(const comparison *with) {
                        : 0;
 }
 
-/* Besides its own terms: D is a rounded sum; the softmax term's coefficient is reach/D; the slope of softcap is exp of a
- * rounded argument, the more off the larger that is. The label's p - 1 is made of all other terms. */
+/* Besides its own terms: D is a rounded sum; the softmax term's coefficient is reach/D; the slope
+ * of softcap is exp of a rounded argument, the more off the larger that is. The label's p - 1 is
+ * made of all other terms. */
 long double grad_tolerance(const comparison *with, int64_t class) {
     const reference *expected = &with->expected;
     const reference_row *row = &with->row;
@@ -160,7 +162,7 @@ long double grad_tolerance(const comparison *with, int64_t class) {
     return parts * (with->bound + sum_error + slope_error) + softmax * flush;
 }
 
-/* ---- rows ----------------------------------------------------------------------------------------- */
+/* ---- rows ---- */
 
 static void compare_prediction(comparison *with) {
     const xent_tensor *tensor = &with->call->tensor[PREDICTION];
@@ -205,7 +207,7 @@ static void compare_rows(comparison *with) {
     with->index = -1;
 }
 
-/* ---- the total ------------------------------------------------------------------------------------ */
+/* ---- the total ---- */
 
 static void compare_counts(comparison *with) {
     const xent_total *found = &with->total, *expected = &with->expected.total;
@@ -236,7 +238,8 @@ static void compare_sum(comparison *with, const char *what, double high, double 
         add_difference(with, "sign or payload of a NaN sum", -1, high, expected, 0);
 }
 
-/* The mean is checked against the reference's D and the total's own sum, which was compared before. */
+/* The mean is checked against the reference's D and the total's own sum, which was compared before.
+ */
 static void compare_mean(comparison *with) {
     reference expected = with->expected;
     const double found = xent_total_loss(&with->total, &with->call->options);
@@ -259,9 +262,10 @@ static void compare_total(comparison *with) {
     compare_mean(with);
 }
 
-/* ---- memory --------------------------------------------------------------------------------------- */
+/* ---- memory ---- */
 
-/* Makes the elements of an output in `before` what they are now, so that only other bytes can differ. */
+/* Makes the elements of an output in `before` what they are now, so that only other bytes can
+ * differ. */
 static void forgive_elements(comparison *with, int which) {
     const test_case *call = with->call;
     const int owner = which == GRAD && call->in_place ? LOGITS : which;
@@ -294,7 +298,7 @@ static void compare_memory(comparison *with, bool refused) {
     }
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------ */
+/* ---- the whole ---- */
 
 static void compare_refusal(comparison *with, const xent_total *untouched, const char *message) {
     if (memcmp(&with->total, untouched, sizeof *untouched) != 0)

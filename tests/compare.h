@@ -19,7 +19,8 @@ typedef struct comparison {
     int64_t differences, shown;
 } comparison;
 
-/* Runs the case and compares; differences beyond the first `show` are only counted. Returns how many there are. */
+/* Runs the case and compares; differences beyond the first `show` are only counted. Returns how
+ * many there are. */
 int64_t compare_case(test_case *call, int64_t show);
 
 /* The distance from a number of this size to the next in a floating-point dtype. */
@@ -32,8 +33,8 @@ void add_difference(comparison *with, const char *what, int64_t class, long doub
 /* How far the gradient at a class may be from the reference's, before the rounding to its dtype. */
 long double grad_tolerance(const comparison *with, int64_t class);
 
-/* The gradient of the row at hand: where all |z| <= 30, some entries against central differences of the
- * reference's loss; and a row from logits without z-loss and softcap sums to 0. */
+/* The gradient of the row at hand: where all |z| <= 30, some entries against central differences of
+ * the reference's loss; and a row from logits without z-loss and softcap sums to 0. */
 void compare_slopes(comparison *with);
 
 #endif

@@ -101,7 +101,8 @@ static uint64_t real_bits(int32_t dtype, double value) {
     }
 }
 
-/* Sign and payload are random; the low bit of the payload is 1, so that a signalling NaN does not become an infinity. */
+/* Sign and payload are random; the low bit of the payload is 1, so that a signalling NaN does not
+ * become an infinity. */
 static uint64_t nan_bits(int32_t dtype, uint64_t *dice) {
     const int fraction = dtype == XENT_F64    ? 52
                          : dtype == XENT_F32  ? 23

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Random numbers for tests (splitmix64: Steele, Lea, Flood 2014), and storing numbers as elements of any dtype. */
+ * Random numbers for tests (splitmix64: Steele, Lea, Flood 2014), and storing numbers as elements
+ * of any dtype. */
 #ifndef XENT_TESTS_DRAW_H
 #define XENT_TESTS_DRAW_H
 
@@ -18,12 +19,14 @@ double draw_real(uint64_t *dice, double low, double high);
 /* About normal with this deviation. */
 double draw_normal(uint64_t *dice, double deviation);
 
-/* The largest finite value of a floating-point dtype; the range of an integer dtype as far as int64_t holds it. */
+/* The largest finite value of a floating-point dtype; the range of an integer dtype as far as
+ * int64_t holds it. */
 double largest_value(int32_t dtype);
 int64_t lowest_label(int32_t dtype);
 int64_t highest_label(int32_t dtype);
 
-/* Stores a value at an element offset, cut to the dtype's precision and range; a NaN gets a random sign and payload. */
+/* Stores a value at an element offset, cut to the dtype's precision and range; a NaN gets a random
+ * sign and payload. */
 void store_real(const xent_tensor *tensor, int64_t offset, double value, uint64_t *dice);
 /* Stores an integer that the dtype holds (U64: the 64 bits). */
 void store_integer(const xent_tensor *tensor, int64_t offset, int64_t value);

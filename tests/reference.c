@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- elements ------------------------------------------------------------------------------------- */
+/* ---- elements ---- */
 
 size_t dtype_bytes(int32_t dtype) {
     static const size_t sizes[] = {0, 4, 8, 2, 2, 1, 1, 2, 2, 4, 4, 8, 8};
@@ -92,7 +92,7 @@ static long double times(long double coefficient, long double value) {
     return coefficient == 0 ? 0 : coefficient * value;
 }
 
-/* ---- a call --------------------------------------------------------------------------------------- */
+/* ---- a call ---- */
 
 static bool is_ignored(const xent_options *options, int64_t label) {
     for (size_t i = 0; i < options->ignore_count; i++)
@@ -187,7 +187,7 @@ long double reduced_loss(const reference *call) {
     return call->loss_sum / call->denominator;
 }
 
-/* ---- a row ---------------------------------------------------------------------------------------- */
+/* ---- a row ---- */
 
 reference_row make_row(int64_t classes) {
     long double *block = calloc((size_t)classes * 6 + 1, sizeof *block);
@@ -260,7 +260,8 @@ static long double slope_of(const xent_options *options, long double x) {
     return s * 4 * u / ((1 + u) * (1 + u));
 }
 
-/* nll, probability, lse and entropy, from the distances max - z and from log(sum exp(z - max)), both >= 0. */
+/* nll, probability, lse and entropy, from the distances max - z and from log(sum exp(z - max)),
+ * both >= 0. */
 static void spread_row(const reference *call, reference_row *row) {
     const xent_options *options = call->options;
     const long double top = row->x[row->prediction], max = z_of(options, top);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The reference: the whole semantics of xent as a student would write them down, in long double, one row at a time.
- * It shares no code with the library. */
+ * The reference: the whole semantics of xent as a student would write them down, in long double,
+ * one row at a time. It shares no code with the library. */
 #ifndef XENT_TESTS_REFERENCE_H
 #define XENT_TESTS_REFERENCE_H
 
@@ -9,19 +9,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* ---- elements ------------------------------------------------------------------------------------- */
+/* ---- elements ---- */
 
 size_t dtype_bytes(int32_t dtype);
 
-/* The offset, in elements, of a row (flat index in C order of the labels' shape) in a tensor whose axis `axis` counts
- * classes; -1: the tensor has the labels' shape. */
+/* The offset, in elements, of a row (flat index in C order of the labels' shape) in a tensor whose
+ * axis `axis` counts classes; -1: the tensor has the labels' shape. */
 int64_t row_offset(const xent_tensor *tensor, int axis, int64_t row);
 
-/* The element at an offset: of a floating-point tensor, exactly; of an integer tensor, as 64 bits. */
+/* The element at an offset: of a floating-point tensor, exactly; of an integer tensor, as 64 bits.
+ */
 double real_element(const xent_tensor *tensor, int64_t offset);
 int64_t integer_element(const xent_tensor *tensor, int64_t offset);
 
-/* ---- a call --------------------------------------------------------------------------------------- */
+/* ---- a call ---- */
 
 typedef struct reference {
     const xent_tensor *logits, *labels;
@@ -41,7 +42,7 @@ typedef struct reference {
 reference make_reference(const xent_tensor *logits, const xent_tensor *labels,
                          const xent_options *options);
 
-/* ---- a row ---------------------------------------------------------------------------------------- */
+/* ---- a row ---- */
 
 enum { ROW_IGNORED = -1, ROW_BAD = -2 };
 
@@ -54,8 +55,9 @@ typedef struct reference_row {
     int64_t prediction;
     long double *nll, *probability, *grad;
 
-    /* What tolerances are made of: the sums of the magnitudes of the terms of loss, lse and gradient; `reach`, by how much
-     * the loss changes at most if every z changes by 1; max |z|; and, with softcap, |s*x|/cap. All 0 where results are exact. */
+    /* What tolerances are made of: the sums of the magnitudes of the terms of loss, lse and
+     * gradient; `reach`, by how much the loss changes at most if every z changes by 1; max |z|;
+     * and, with softcap, |s*x|/cap. All 0 where results are exact. */
     long double loss_parts, lse_parts, reach, largest;
     long double *grad_parts, *bend;
 } reference_row;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The gradient without its formula: central differences of the reference's loss, and the sum of a row. */
+ * The gradient without its formula: central differences of the reference's loss, and the sum of a
+ * row. */
 #include "compare.h"
 #include "draw.h"
 
@@ -23,9 +24,10 @@ static long double loss_at(comparison *with, int64_t class, long double x) {
     return nudged->loss;
 }
 
-/* A step of 2^-18 in z (less where softcap bends within 1) leaves an error of 2^-38 of the third derivative, and a noise of
- * a few spacings of the loss divided by the step. The third derivative is of the gradient's size, unless smoothing or z-loss
- * make the gradient 0 where its parts are not. */
+/* A step of 2^-18 in z (less where softcap bends within 1) leaves an error of 2^-38 of the third
+ * derivative, and a noise of a few spacings of the loss divided by the step. The third derivative
+ * is of the gradient's size, unless smoothing or z-loss make the gradient 0 where its parts are
+ * not. */
 static void compare_slope(comparison *with, int64_t class, long double largest) {
     static const long double allowed[] = {0, 2e-6L, 1e-7L, 8e-3L, 1e-3L};
     const xent_options *options = &with->call->options;

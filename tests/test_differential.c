@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Random calls against the reference. XENT_CASES says how many (10000), XENT_SEED the seed of the first (1); the next
- * case has the next seed, so that one case alone is replayed by its own seed and XENT_CASES=1. */
+ * Random calls against the reference. XENT_CASES says how many (10000), XENT_SEED the seed of the
+ * first (1); the next case has the next seed, so that one case alone is replayed by its own seed
+ * and XENT_CASES=1. */
 #define _POSIX_C_SOURCE 200809L
 #include "compare.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Every kernel of the instruction set in use gives the bits of the scalar one: all lengths up to a few hundred and
- * around the block's ends, any alignment, ordinary and extreme values. A plain program: it also runs under an emulator. */
+ * Every kernel of the instruction set in use gives the bits of the scalar one: all lengths up to a
+ * few hundred and around the block's ends, any alignment, ordinary and extreme values. A plain
+ * program: it also runs under an emulator. */
 #include "cpu/kernels.h"
 
 #include <math.h>

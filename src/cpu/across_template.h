@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * The kernels for up to ACROSS rows side by side, a lane a row, once per element type; same operations and order per
- * row as in along_template.h. Include after it. Tiles hold lanes [class][ACROSS]; one call of the functions on
- * a "group" does the WIDTH rows that begin at its pointers. */
+ * The kernels for up to ACROSS rows side by side, a lane a row, once per element type; same
+ * operations and order per row as in along_template.h. Include after it. Tiles hold lanes
+ * [class][ACROSS]; one call of the functions on a "group" does the WIDTH rows that begin at its
+ * pointers. */
 
-/* Lanes of n <= TILE classes of a group's rows into tile; rows that do not exist become 0. Elements are set side by side
- * a row at a time: a vector is slow to read right after its parts were written. */
+/* Lanes of n <= TILE classes of a group's rows into tile; rows that do not exist become 0. Elements
+ * are set side by side a row at a time: a vector is slow to read right after its parts were
+ * written. */
 static void NAME(pack)(const unsigned char *x, int rows, int64_t n, int64_t row_stride,
                        int64_t class_stride, LANE *tile) {
     const int64_t row_step = row_stride * (int64_t)sizeof(ELEM);
@@ -71,7 +73,8 @@ static void NAME(group_sum)(LANE *tile, int64_t first, int64_t n, const group *r
     }
 }
 
-/* Statistics of a group's rows. Where the block is longer than a tile and e is NULL it is packed twice. */
+/* Statistics of a group's rows. Where the block is longer than a tile and e is NULL it is packed
+ * twice. */
 static void NAME(group_stats)(const unsigned char *x, int count, int64_t n, int64_t row_stride,
                               int64_t class_stride, double scale, bool more, const double *weight,
                               LANE *e, xent_stats *stats) {

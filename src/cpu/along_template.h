@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The kernels for one row's consecutive classes, once per element type. Expects, besides the words of a lane:
- *   ELEM, LOAD, STORE   the element type, and WIDTH elements to and from lanes
- *   LOWEST              -inf as an element
- *   NAME(word)          word with the element type's suffix */
+ * The kernels for one row's consecutive classes, once per element type. Expects, besides the words
+ * of a lane: ELEM, LOAD, STORE   the element type, and WIDTH elements to and from lanes LOWEST -inf
+ * as an element NAME(word)          word with the element type's suffix */
 
 /* Elements [i, n) of x as lanes, at most WIDTH; -inf beyond. */
 static inline vec NAME(load)(const unsigned char *x, int64_t i, int64_t n) {
@@ -32,8 +31,8 @@ static inline LANE NAME(one)(const unsigned char *x, int64_t i) {
     return lanes[0];
 }
 
-/* The largest of n elements that is not NaN (-inf if there is none), and whether a NaN or +inf is among them.
- * Four maxima at a time hide the latency of one. */
+/* The largest of n elements that is not NaN (-inf if there is none), and whether a NaN or +inf is
+ * among them. Four maxima at a time hide the latency of one. */
 static LANE NAME(largest)(const unsigned char *x, int64_t n, bool *poisoned) {
     const int64_t step = WIDTH * (int64_t)sizeof(ELEM);
     vec best0 = v_set(-INFINITY), best1 = best0, best2 = best0, best3 = best0;
@@ -79,7 +78,8 @@ struct NAME(sweep) {
     vec high, low, shift, base, floor;
 };
 
-/* E of elements [i, i + WIDTH), which the block holds entirely or, if `last`, in part; 0 at the arg, whose E goes to *top. */
+/* E of elements [i, i + WIDTH), which the block holds entirely or, if `last`, in part; 0 at the
+ * arg, whose E goes to *top. */
 static inline __attribute__((always_inline)) vec
 NAME(next_terms)(const struct NAME(sweep) * s, int64_t i, bool last, double *top) {
     vec x = last ? NAME(load)(s->x, i, s->n) : LOAD(s->x + i * (int64_t)sizeof(ELEM));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the kernels of every element type share, once per lane type. Include after lane_f32.h or lane_f64.h and
- * exp2_template.h. */
+ * What the kernels of every element type share, once per lane type. Include after lane_f32.h or
+ * lane_f64.h and exp2_template.h. */
 
 /* Lanes [i, n) of an array, at most WIDTH; 0 beyond. */
 static inline vec load_lanes(const void *lanes, int64_t i, int64_t n) {

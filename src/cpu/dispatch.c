@@ -24,7 +24,8 @@ extern const xent_kernels xent_f32_neon, xent_bf16_neon, xent_f16_neon, xent_f64
 extern const xent_math xent_math_neon;
 #endif
 
-/* One row per instruction set; an instruction set that this machine's architecture lacks has an empty row. */
+/* One row per instruction set; an instruction set that this machine's architecture lacks has an
+ * empty row. */
 static const struct {
     const xent_kernels *f32, *f64, *bf16, *f16;
     const xent_math *math;
@@ -79,7 +80,8 @@ static int choose_isa(void) {
     return best;
 }
 
-/* 0: not chosen yet; else the instruction set + 1. Whoever comes first writes what everyone would write. */
+/* 0: not chosen yet; else the instruction set + 1. Whoever comes first writes what everyone would
+ * write. */
 static int current_isa(void) {
     static atomic_int chosen;
     int word = atomic_load_explicit(&chosen, memory_order_relaxed);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The kernels with double lanes: F64, and the functions on arrays of doubles, in the table xent_math_<ISA>. Include after a
- * f64_<isa>.h vocabulary, with ISA and MATH_TABLE defined. */
+ * The kernels with double lanes: F64, and the functions on arrays of doubles, in the table
+ * xent_math_<ISA>. Include after a f64_<isa>.h vocabulary, with ISA and MATH_TABLE defined. */
 #include "lane_f64.h"
 
 #include "exp2_template.h"

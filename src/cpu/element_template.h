@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * All kernels of one element type on one instruction set, and their table xent_<TYPE>_<ISA>. Expects
- * TYPE and ISA besides what along_template.h names. */
+ * All kernels of one element type on one instruction set, and their table xent_<TYPE>_<ISA>.
+ * Expects TYPE and ISA besides what along_template.h names. */
 #define PASTE_EXPANDED(a, b) a##_##b
 #define PASTE(a, b) PASTE_EXPANDED(a, b)
 #define NAME(word) PASTE(word, TYPE)

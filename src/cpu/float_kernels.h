@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The kernels with float lanes: F32, BF16, F16. Include after a f32_<isa>.h vocabulary, with ISA defined. */
+ * The kernels with float lanes: F32, BF16, F16. Include after a f32_<isa>.h vocabulary, with ISA
+ * defined. */
 #include "lane_f32.h"
 
 #include "exp2_template.h"

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * The kernel contract.
  *
- * A kernel sees one block: at most BLOCK consecutive classes of one row ("along"), or of up to ACROSS rows side by
- * side ("across"). A "lane" is float for F32, BF16 and F16, double for F64. Kernels never see labels, options, tensors
- * or threads; they cannot fail; they allocate nothing; pointers need no alignment.
+ * A kernel sees one block: at most BLOCK consecutive classes of one row ("along"), or of up to
+ * ACROSS rows side by side ("across"). A "lane" is float for F32, BF16 and F16, double for F64.
+ * Kernels never see labels, options, tensors or threads; they cannot fail; they allocate nothing;
+ * pointers need no alignment.
  *
- * Same bits: every kernel on every instruction set performs the same correctly rounded operations in the same
- * order. E of class c of a block goes to partial sum c % PARTS in the lane type, so that each is a chain of at most 8; the
- * partial sums fold by halves (64, 32, .. 1) in double. The moments, in double throughout, have MOMENT_PARTS partial sums.
- * Leaving out a term that is exactly 0 does not change a sum of terms >= 0. */
+ * Same bits: every kernel on every instruction set performs the same correctly rounded operations
+ * in the same order. E of class c of a block goes to partial sum c % PARTS in the lane type, so
+ * that each is a chain of at most 8; the partial sums fold by halves (64, 32, .. 1) in double. The
+ * moments, in double throughout, have MOMENT_PARTS partial sums. Leaving out a term that is exactly
+ * 0 does not change a sum of terms >= 0. */
 #ifndef XENT_CPU_KERNELS_H
 #define XENT_CPU_KERNELS_H
 
@@ -18,36 +20,37 @@
 
 enum { BLOCK = 1024, PARTS = 128, MOMENT_PARTS = 64, ACROSS = 16, TILE = 64 };
 
-/* What one range of classes of a row amounts to. Below, z = scale*x and E_c = 2^(z_c*log2(e) - k), or, where
- * |scale*max| >= 2^20 (shifted), E_c = 2^((z_c - scale*max)*log2(e)); E_c below 2^-125 (f64: 2^-1021) is exactly 0. */
+/* What one range of classes of a row amounts to. Below, z = scale*x and E_c = 2^(z_c*log2(e) - k),
+ * or, where |scale*max| >= 2^20 (shifted), E_c = 2^((z_c - scale*max)*log2(e)); E_c below 2^-125
+ * (f64: 2^-1021) is exactly 0. */
 typedef struct xent_stats {
     int64_t arg;      /* first index of the largest x in the range; -1: none, or all -inf */
     double max;       /* its x, exact; -inf if arg is -1 */
     int64_t k;        /* 0 when shifted */
     double top, rest; /* E_arg, and the sum of every other E_c */
     double mass;      /* the last three by stats_more only: sum of weight_c, */
-    double
-        gap; /* of weight_c*scale*(max - x_c): +inf if x_c is -inf and weight_c > 0; 0 if weight_c is 0, */
-    double heat; /* of E_c*scale*(max - x_c): 0 where E_c is 0 */
+    double gap;       /* of weight_c*scale*(max - x_c): +inf if x_c is -inf and weight_c > 0; 0 if
+                         weight_c is 0, */
+    double heat;      /* of E_c*scale*(max - x_c): 0 where E_c is 0 */
     bool shifted;
     bool poisoned; /* a NaN or +inf was among them: nothing else here means anything */
 } xent_stats;
 
 typedef struct xent_kernels {
-    /* One block of n in [1, BLOCK] consecutive elements x. e: NULL, or n lanes that receive E; it may be x itself where
-     * elements are lanes. weight: NULL (all 1) or n doubles. */
+    /* One block of n in [1, BLOCK] consecutive elements x. e: NULL, or n lanes that receive E; it
+     * may be x itself where elements are lanes. weight: NULL (all 1) or n doubles. */
     void (*stats)(const void *x, int64_t n, double scale, void *e, xent_stats *stats);
     void (*stats_more)(const void *x, int64_t n, double scale, const double *weight, void *e,
                        xent_stats *stats);
 
-    /* g = a*E, or fma(a, E, -b*weight), rounded to a lane and then to an element. a as a lane must be 0 or normal. n of
-     * any size; e may be g where elements are lanes. */
+    /* g = a*E, or fma(a, E, -b*weight), rounded to a lane and then to an element. a as a lane must
+     * be 0 or normal. n of any size; e may be g where elements are lanes. */
     void (*grad)(const void *e, int64_t n, double a, void *g);
     void (*grad_more)(const void *e, int64_t n, double a, double b, const double *weight, void *g);
 
-    /* The same for rows in [1, ACROSS] rows, row_stride elements apart, classes class_stride elements apart, with the
-     * same bits per row. e: NULL, or, for n <= TILE, lanes [n][ACROSS] that receive E. more: also mass, gap
-     * and heat. */
+    /* The same for rows in [1, ACROSS] rows, row_stride elements apart, classes class_stride
+     * elements apart, with the same bits per row. e: NULL, or, for n <= TILE, lanes [n][ACROSS]
+     * that receive E. more: also mass, gap and heat. */
     void (*stats_across)(const void *x, int rows, int64_t n, int64_t row_stride,
                          int64_t class_stride, double scale, bool more, const double *weight,
                          void *e, xent_stats *stats);
@@ -58,8 +61,8 @@ typedef struct xent_kernels {
     void (*grad_across)(const void *e, int rows, int64_t n, const double *a, const double *b,
                         const double *weight, void *g, int64_t row_stride, int64_t class_stride);
 
-    /* n strided elements to doubles (exact), and doubles to strided elements, rounded once; a NaN as the positive quiet
-     * one. stride in elements. */
+    /* n strided elements to doubles (exact), and doubles to strided elements, rounded once; a NaN
+     * as the positive quiet one. stride in elements. */
     void (*widen)(const void *x, int64_t n, int64_t stride, double *out);
     void (*narrow)(const double *in, int64_t n, void *out, int64_t stride);
 } xent_kernels;
@@ -70,8 +73,8 @@ typedef struct xent_math {
                 int64_t n); /* <= 1 ulp, of values <= 709; 0 where exp(value) < 2^-1021 */
     void (*log)(double *values, int64_t n);   /* <= 1 ulp, of values >= 0: log 0 = -inf */
     void (*log1p)(double *values, int64_t n); /* <= 1 ulp, of finite values >= 0 */
-    /* Softcap: z = cap*tanh(scale*x/cap), slope = dz/dx = scale*4u/(1 + u)^2 with u = exp(-2*scale*|x|/cap).
-     * NaN, +inf and -inf stay, with slope = scale. slope may be NULL. */
+    /* Softcap: z = cap*tanh(scale*x/cap), slope = dz/dx = scale*4u/(1 + u)^2 with u =
+     * exp(-2*scale*|x|/cap). NaN, +inf and -inf stay, with slope = scale. slope may be NULL. */
     void (*bend)(double *values, int64_t n, double scale, double cap, double *slope);
 } xent_math;
 

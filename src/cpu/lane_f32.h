@@ -32,7 +32,8 @@ enum { EXP2_TERMS = 6 };
 static const LANE EXP2[EXP2_TERMS] = {0x1.62e432p-1f, 0x1.ebfbdcp-3f,  0x1.c6ad92p-5f,
                                       0x1.3b2caap-7f, 0x1.5fcc2ep-10f, 0x1.42ea56p-13f};
 
-/* value as a lane; for a narrower element rounded to odd, so that rounding once more rounds once in all */
+/* value as a lane; for a narrower element rounded to odd, so that rounding once more rounds once in
+ * all */
 static inline LANE round_to_lane(double value, bool to_odd) {
     LANE lane = (LANE)value;
     if (value != value)

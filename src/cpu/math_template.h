@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * exp, log, log1p and softcap's tanh on arrays of doubles. Include after lane_f64.h and exp2_template.h.
- * The polynomial comes from scripts/polynomials.py. */
+ * exp, log, log1p and softcap's tanh on arrays of doubles. Include after lane_f64.h and
+ * exp2_template.h. The polynomial comes from scripts/polynomials.py. */
 
 #define LN2_HIGH 0x1.62e42fefa39efp-1
 #define LN2_LOW 0x1.abc9e3b39803fp-56
 
-/* log((1+s)/(1-s)) = 2*s + s*z*(LOG[0] + z*(LOG[1] + ...)), z = s^2, for |s| <= 0.1716, error 2^-58.4 */
+/* log((1+s)/(1-s)) = 2*s + s*z*(LOG[0] + z*(LOG[1] + ...)), z = s^2, for |s| <= 0.1716, error
+ * 2^-58.4 */
 enum { LOG_TERMS = 7 };
 static const double LOG[LOG_TERMS] = {
     0x1.5555555555594p-1, 0x1.999999997f73cp-2, 0x1.249249423b118p-2, 0x1.c71c51d68714ep-3,
@@ -24,7 +25,8 @@ static inline dvec log_parts(dvec k, dvec f, dvec c) {
     return d_fma(k, d_set(LN2_HIGH), d_sub(f, d_sub(half_square, small)));
 }
 
-/* of finite r >= 0. Below sqrt(2) - 1 no rounding of 1 + r is suffered; above, its error is put back. */
+/* of finite r >= 0. Below sqrt(2) - 1 no rounding of 1 + r is suffered; above, its error is put
+ * back. */
 static inline dvec log1p_of(dvec r) {
     const dvec one = d_set(1), zero = d_set(0);
     dvec u = d_add(one, r), m;
@@ -47,20 +49,14 @@ static inline dvec log_of(dvec a) {
     return d_select(d_eq(a, zero), d_set(-INFINITY), value);
 }
 
-static inline dvec exp_of(dvec x) {
-    const dvec magic = d_set(MAGIC);
-    return exp2_term(x, d_set(LOG2E_HIGH), d_set(LOG2E_LOW), magic, d_set(MAGIC - FLUSH));
-}
-
-/* high + *low = exp(-x - x_low) - 1 and *u = exp(-x - x_low), for x in [0, 2000]. As exp, with every rounding carried
- * along. */
-static inline dvec expm1_parts(dvec x, dvec x_low, dvec *low, dvec *u) {
-    const dvec magic = d_set(MAGIC), one = d_set(1);
-    dvec y = d_sub(d_set(0), x);
+/* exp(y + y_low) = power*(1 + r + *r_low) with r and *power returned, for y in [-2000, 709]; *power
+ * is 0 where exp(y) < 2^-1021. As exp2_term, with every rounding carried along. */
+static inline dvec exp_parts(dvec y, dvec y_low, dvec *r_low, dvec *power) {
+    const dvec magic = d_set(MAGIC), zero = d_set(0);
     dvec product = d_mul(y, d_set(LOG2E_HIGH));
-    dvec product_low = d_fma(y, d_set(LOG2E_HIGH), d_sub(d_set(0), product));
+    dvec product_low = d_fma(y, d_set(LOG2E_HIGH), d_sub(zero, product));
     product_low = d_fma(y, d_set(LOG2E_LOW), product_low);
-    product_low = d_fma(d_sub(d_set(0), x_low), d_set(LOG2E_HIGH), product_low);
+    product_low = d_fma(y_low, d_set(LOG2E_HIGH), product_low);
     dvec nb = d_add(product, magic);
     dvec f = d_sub(product, d_sub(nb, magic));
     /* 2^f - 1 = f*q, with q = q_high + q_low */
@@ -70,10 +66,23 @@ static inline dvec expm1_parts(dvec x, dvec x_low, dvec *low, dvec *u) {
     dvec q_high = d_fma(q, f, d_set(EXP2[0]));
     dvec q_low = d_add(d_fma(q, f, d_sub(d_set(EXP2[0]), q_high)), d_set(LN2_LOW));
     dvec r = d_mul(f, q_high);
-    dvec r_low = d_fma(f, q_low, d_fma(f, q_high, d_sub(d_set(0), r)));
-    r_low = d_fma(product_low, d_fma(d_set(LN2_HIGH), r, d_set(LN2_HIGH)), r_low);
-    /* 2^n*(1 + r) - 1 = (2^n - 1) + 2^n*r, added without error */
-    dvec power = d_select(d_lt(nb, d_set(MAGIC - FLUSH)), d_set(0), d_scale2(one, nb, magic));
+    *r_low = d_fma(f, q_low, d_fma(f, q_high, d_sub(zero, r)));
+    *r_low = d_fma(product_low, d_fma(d_set(LN2_HIGH), r, d_set(LN2_HIGH)), *r_low);
+    *power = d_select(d_lt(nb, d_set(MAGIC - FLUSH)), zero, d_scale2(d_set(1), nb, magic));
+    return r;
+}
+
+static inline dvec exp_of(dvec x) {
+    dvec r_low, power, r = exp_parts(d_max(x, d_set(-2000)), d_set(0), &r_low, &power);
+    return d_fma(power, d_add(r, r_low), power);
+}
+
+/* high + *low = exp(-x - x_low) - 1 and *u = exp(-x - x_low), for x in [0, 2000]. */
+static inline dvec expm1_parts(dvec x, dvec x_low, dvec *low, dvec *u) {
+    const dvec zero = d_set(0), one = d_set(1);
+    dvec r_low, power, r = exp_parts(d_sub(zero, x), d_sub(zero, x_low), &r_low, &power);
+    *u = d_fma(power, d_add(r, r_low), power);
+    /* power*(1 + r) - 1 = (power - 1) + power*r, added without error */
     dvec head = d_sub(power, one);
     dvec tail = d_sub(power, d_add(head, one));
     dvec term = d_mul(power, r);
@@ -81,13 +90,12 @@ static inline dvec expm1_parts(dvec x, dvec x_low, dvec *low, dvec *u) {
     dvec back = d_sub(high, head);
     dvec lost = d_add(d_sub(head, d_sub(high, back)), d_sub(term, back));
     *low = d_add(d_fma(power, r_low, lost), tail);
-    *u = d_fma(power, d_add(r, r_low), power);
     return high;
 }
 
-/* z = cap*tanh(t) and its slope, t = scale*x/cap with what its rounding lost. tanh |t| = -m/(2 + m) with
- * m = exp(-2*|t|) - 1, divided with one correction; slope = 4u/(1 + u)^2, never 1 - tanh^2. Beyond |t| = 1000 nothing
- * changes; below 2^-30 tanh t is t. */
+/* z = cap*tanh(t) and its slope, t = scale*x/cap with what its rounding lost. tanh |t| = -m/(2 + m)
+ * with m = exp(-2*|t|) - 1, divided with one correction; slope = 4u/(1 + u)^2, never 1 - tanh^2.
+ * Beyond |t| = 1000 nothing changes; below 2^-30 tanh t is t. */
 static inline dvec bend_of(dvec x, double scale, double cap, dvec *slope) {
     const dvec zero = d_set(0), one = d_set(1), scales = d_set(scale), caps = d_set(cap);
     dmask negative = d_lt(x, zero), straight = d_or(d_bad(x), d_eq(x, d_set(-INFINITY)));

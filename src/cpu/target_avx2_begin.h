@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * From here to target_end.h functions may use AVX2, FMA and F16C, in the form each compiler understands. */
+ * From here to target_end.h functions may use AVX2, FMA and F16C, in the form each compiler
+ * understands. */
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #else

@@ -54,7 +54,8 @@ static inline svec s_load_f16(const void *p) {
     return s_from_bits(sign | s_bits(s_from_bits(rest) * 0x1p112f));
 }
 
-/* Round to nearest even; NaN only as 0x7fc00000. Below 2^-14 the addition of 1/2 rounds to multiples of 2^-24. */
+/* Round to nearest even; NaN only as 0x7fc00000. Below 2^-14 the addition of 1/2 rounds to
+ * multiples of 2^-24. */
 static inline void s_store_f16(void *p, svec a) {
     uint32_t bits = s_bits(a), sign = bits >> 16 & 0x8000, size = bits & 0x7fffffff, half;
     if (size > 0x7f800000)

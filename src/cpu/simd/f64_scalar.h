@@ -82,7 +82,8 @@ static inline dvec d_select(dmask m, dvec a, dvec b) {
     return m ? a : b;
 }
 
-/* p*2^(nb - base) by adding to the exponent; nb and base are 1.5*2^52 + an integer, the result is normal */
+/* p*2^(nb - base) by adding to the exponent; nb and base are 1.5*2^52 + an integer, the result is
+ * normal */
 static inline dvec d_scale2(dvec p, dvec nb, dvec base) {
     uint64_t p_bits, nb_bits, base_bits;
     memcpy(&p_bits, &p, 8);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The vocabulary of `wide` (as many doubles as a vector has lanes) where two double vectors hold them. */
+ * The vocabulary of `wide` (as many doubles as a vector has lanes) where two double vectors hold
+ * them. */
 #ifndef XENT_WIDE_PAIR_H
 #define XENT_WIDE_PAIR_H
 

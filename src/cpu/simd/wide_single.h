@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The vocabulary of `wide` (as many doubles as a vector has lanes) where one double vector holds them. */
+ * The vocabulary of `wide` (as many doubles as a vector has lanes) where one double vector holds
+ * them. */
 #ifndef XENT_WIDE_SINGLE_H
 #define XENT_WIDE_SINGLE_H
 
