@@ -13,11 +13,12 @@ passed=0 failed=0 begun=$SECONDS
 cases=10000 best_cases=100000 emulated_cases=1000 short_cases=500
 [ "${1:-}" = --all ] && cases=100000 emulated_cases=10000
 
-report() { # report ok|FAILED NAME TEXT
+# report ok|FAILED NAME TEXT
+report() {
     printf '%4d s  %-6s  %-22s %s\n' $((SECONDS - begun)) "$1" "$2" "$3"
 }
 
-# step NAME COMMAND...: counts one.
+# step NAME COMMAND...: counts one; returns whether it passed.
 step() {
     local name=$1 log=$out/logs/$1.log
     shift
@@ -27,7 +28,8 @@ step() {
     else
         failed=$((failed + 1))
         report FAILED "$name" "log: $log"
-        tail -n 40 "$log"
+        grep -a 'error\|warning\|columns\|says\|FAILED' "$log" | head -n 20 | grep . || tail -n 20 "$log"
+        return 1
     fi
 }
 
@@ -47,7 +49,7 @@ suite() {
         report ok "$name" "$good passed, $skipped skipped"
     else
         report FAILED "$name" "$good passed, ${bad:-1} failed, log: $log"
-        grep -v 'Passed\|^ *Start' "$log" | tail -n 60
+        sed -n '/tests failed out of/,$p' "$log"
     fi
 }
 
@@ -67,18 +69,19 @@ check_tidy() {
         xargs -0 -n 1 -P "$jobs" clang-tidy -p $out/gcc --quiet
 }
 
-check_header() { # check_header COMPILER LANGUAGE STANDARD
+# check_header COMPILER LANGUAGE STANDARD
+check_header() {
     "$1" -x "$2" -std="$3" -Wall -Wextra -Wpedantic -Werror -Iinclude -o $out/header-"$3" \
         tests/header/header.c -x none $out/gcc/libxent.a -lm -lpthread && $out/header-"$3"
 }
 
-# The library and the hashes by one plain compiler command, with the flags given.
+# plain_build COMPILER FLAGS...: the library and the hashes by one command. Without the flag that forbids it, and
+# with an instruction set that has it, compilers contract a*b + c: the bits must be the same.
 plain_build() {
-    local program=$out/plain$1 support
+    local program=$out/plain support
     support=$(find tests -maxdepth 1 -name '*.c' ! -name 'test_*')
-    shift
     # shellcheck disable=SC2086
-    cc "$@" -Iinclude -Isrc src/*.c src/cpu/*.c tests/test_hashes.c $support -o "$program" -lm -lpthread &&
+    "$@" -Iinclude -Isrc src/*.c src/cpu/*.c tests/test_hashes.c $support -o "$program" -lm -lpthread &&
         "$program"
 }
 
@@ -96,21 +99,31 @@ lint() {
     step header-c++11 check_header g++ c++ c++11
 }
 
+# suite_of NAME CASES CTEST-ARGUMENTS -- CONFIGURE-ARGUMENTS: builds a folder and, if that went well, tests it.
+suite_of() {
+    local name=$1 cases=$2 filter=()
+    shift 2
+    while [ "$1" != -- ]; do
+        filter+=("$1")
+        shift
+    done
+    shift
+    step "build-$name" configure "$name" "$@" && suite "$name" "$out/$name" "$cases" "${filter[@]}"
+}
+
 sanitizers() {
     local -x ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
-    step build-asan configure asan -DCMAKE_BUILD_TYPE=None \
+    suite_of asan+ubsan $short_cases -E 'accuracy|math' -- -DCMAKE_BUILD_TYPE=None \
         -DCMAKE_C_FLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
-    suite asan+ubsan $out/asan $short_cases -E 'accuracy|math'
-    step build-tsan configure tsan -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS="-O1 -g -fsanitize=thread"
-    suite tsan $out/tsan $short_cases -R 'threads|bits.avx2|differential.avx2|abi'
+    suite_of tsan $short_cases -R 'threads|bits.avx2|differential.avx2|abi' -- \
+        -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS="-O1 -g -fsanitize=thread"
 }
 
 emulated() {
-    step build-aarch64 configure aarch64 -DXENT_CLI=OFF -DXENT_EXAMPLES=OFF \
+    suite_of aarch64 $emulated_cases -- -DXENT_CLI=OFF -DXENT_EXAMPLES=OFF \
         -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
         -DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc -DCMAKE_EXE_LINKER_FLAGS=-static \
         -DCMAKE_CROSSCOMPILING_EMULATOR=qemu-aarch64
-    suite aarch64 $out/aarch64 $emulated_cases
 }
 
 memory() {
@@ -124,10 +137,10 @@ lint
 if [ "${1:-}" != lint ]; then
     suite gcc $out/gcc $cases
     step differential more_cases
-    step build-clang configure clang -DCMAKE_C_COMPILER=clang
-    suite clang $out/clang $cases
-    step plain-cc plain_build 1 -std=c11 -O2 -ffp-contract=off
-    step plain-cc-contracting plain_build 2 -std=gnu11 -O3 -march=native
+    suite_of clang $cases -- -DCMAKE_C_COMPILER=clang
+    step plain-cc plain_build cc -std=c11 -O2 -ffp-contract=off
+    step contracting-gcc plain_build gcc -std=gnu11 -O3 -march=native
+    step contracting-clang plain_build clang -std=gnu11 -O3 -march=native -ffp-contract=fast
     emulated
     sanitizers
     memory
