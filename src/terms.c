@@ -184,7 +184,8 @@ static void finish_from_probability(const struct formula *formula, struct row *r
         else
             math->log(&nll, 1);
         double hard = row->weight == 0 ? 0 : times(row->label_weight, row->weight);
-        double part = hard / formula->denominator, slope = logs ? 1 : given + 0.0;
+        double part = hard == 0 ? 0 : hard / formula->denominator;
+        double slope = logs ? 1 : given + 0.0;
         row->label_probability = p;
         row->loss = times(row->weight, times(row->label_weight, 0 - nll));
         row->label_grad = part == 0 ? 0 : -part / slope;

@@ -8,6 +8,7 @@
 #include "rows.h"
 #include "tasks.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -57,7 +58,9 @@ static bool take_scratch(struct call *call, void **memory) {
     size_t totals = call->width > 1 ? (size_t)call->groups * sizeof(xent_total) : 0;
     size_t weights = weight && classes > SMALL_WEIGHTS ? classes * sizeof(double) : 0;
     size_t size = slot * (size_t)call->width + totals + weights;
+    int kept = errno; /* malloc sets it when it fails */
     unsigned char *piece = size > 0 ? malloc(size) : NULL;
+    errno = kept;
     *memory = piece;
     if (size > 0 && !piece)
         return false;

@@ -153,13 +153,13 @@ static double draw_probability(uint64_t *dice, bool logs, double spread) {
 }
 
 /* Doubles stay so small that no step of the formula overflows before its result does: max - z; its
- * weighted sum and lse^2, where they are used. */
+ * weighted sum and lse^2 of scaled logits, where they are used. */
 static double largest_logit(const test_case *call) {
     const xent_options *options = &call->options;
     const bool weighted = options->label_smoothing > 0 || options->z_loss > 0 ||
                           options->class_weight || options->row_weight;
     const double limit = largest_value(call->tensor[LOGITS].dtype);
-    return limit < 1e39 ? limit : weighted ? 1e150 : limit / 4;
+    return limit < 1e39 ? limit : (weighted ? 1e150 : limit / 4) / fmax(options->logit_scale, 1);
 }
 
 static void fill_logits(test_case *call, uint64_t *dice) {

@@ -19,8 +19,9 @@ typedef struct comparison {
     int64_t differences, shown;
 } comparison;
 
-/* Runs the case and compares; differences beyond the first `show` are only counted. Returns how
- * many there are. */
+/* Runs the case and compares: numbers (if reference_is_precise), status, sentence and the memory
+ * around the outputs. Differences beyond the first `show` are only counted. Returns how many there
+ * are. */
 int64_t compare_case(test_case *call, int64_t show);
 
 /* The distance from a number of this size to the next in a floating-point dtype. */

@@ -70,7 +70,8 @@ void fill_logits(struct batch *batch, int row, double value) {
         logits_of(batch, row)[c] = value;
 }
 
-int run_edge(const struct edge *edge) {
+/* The rule in every setting; returns how many checks did not hold. */
+static int run_edge(const struct edge *edge) {
     int wrong = 0;
     for (int i = 0; i < setting_count; i++) {
         struct batch batch = make_batch(settings[i]);
@@ -81,4 +82,13 @@ int run_edge(const struct edge *edge) {
         free_batch(&batch);
     }
     return wrong;
+}
+
+int run_edges(const struct edge *edges, size_t count) {
+    int broken = 0;
+    for (size_t i = 0; i < count; i++)
+        broken += run_edge(&edges[i]) > 0;
+    printf("%s: %zu rules in %d settings each, %d broken\n", xent_isa(), count, setting_count,
+           broken);
+    return broken > 0;
 }

@@ -11,8 +11,8 @@ struct edge {
     void (*rule)(struct batch *batch);
 };
 
-/* Runs the rule in every setting; returns how many checks did not hold. */
-int run_edge(const struct edge *edge);
+/* Runs every rule in every setting and prints what does not hold; returns 0 if all does. */
+int run_edges(const struct edge *edges, size_t count);
 
 double p_equal(const struct batch *batch);
 double log_classes(const struct batch *batch);

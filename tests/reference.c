@@ -6,6 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool reference_is_precise(void) {
+    volatile long double one = 1, little = 0x1p-60L;
+    return one + little != one;
+}
+
 /* ---- elements ---- */
 
 size_t dtype_bytes(int32_t dtype) {
@@ -92,6 +97,24 @@ static long double times(long double coefficient, long double value) {
     return coefficient == 0 ? 0 : coefficient * value;
 }
 
+/* A sum of many terms as if in twice the precision: what each addition loses is added apart
+ * (Neumaier, doi:10.1002/zamm.19740540106). */
+typedef struct long_sum {
+    long double value, lost;
+} long_sum;
+
+static void add_term(long_sum *sum, long double term) {
+    const long double value = sum->value + term;
+    const bool term_is_small = fabsl(sum->value) >= fabsl(term);
+    if (isfinite(value))
+        sum->lost += term_is_small ? (sum->value - value) + term : (term - value) + sum->value;
+    sum->value = value;
+}
+
+static long double sum_of(const long_sum *sum) {
+    return isfinite(sum->value) ? sum->value + sum->lost : sum->value;
+}
+
 /* ---- a call ---- */
 
 static bool is_ignored(const xent_options *options, int64_t label) {
@@ -144,7 +167,7 @@ static xent_status status_of(const reference *call) {
     const xent_options *options = call->options;
     for (int64_t c = 0; c < call->classes; c++) {
         const long double k = weight_of(options->class_weight, c);
-        if (!(k >= 0 && isfinite(k)))
+        if (!(k >= 0 && isfinite((double)k)))
             return XENT_BAD_ARGUMENT;
     }
     if (call->total.bad > 0 && options->on_bad_label == XENT_BAD_LABEL_ERROR)
@@ -265,7 +288,7 @@ static long double slope_of(const xent_options *options, long double x) {
 static void spread_row(const reference *call, reference_row *row) {
     const xent_options *options = call->options;
     const long double top = row->x[row->prediction], max = z_of(options, top);
-    long double rest = 0, heat = 0;
+    long_sum rest = {0, 0}, heat = {0, 0};
     for (int64_t c = 0; c < call->classes; c++) {
         const long double x = row->x[c], z = z_of(options, x);
         row->nll[c] = options->softcap > 0 ? fmaxl(max - z, 0) : options->logit_scale * (top - x);
@@ -273,18 +296,18 @@ static void spread_row(const reference *call, reference_row *row) {
                            ? fabsl(options->logit_scale * x) / options->softcap
                            : 0;
         row->largest = isfinite(z) ? fmaxl(row->largest, fabsl(z)) : row->largest;
-        rest += c == row->prediction ? 0 : expl(-row->nll[c]);
+        add_term(&rest, c == row->prediction ? 0 : expl(-row->nll[c]));
     }
-    const long double spread = log1pl(rest);
+    const long double spread = log1pl(sum_of(&rest));
     for (int64_t c = 0; c < call->classes; c++) {
         const long double below = row->nll[c];
         row->nll[c] = below + spread;
         row->probability[c] = expl(-row->nll[c]);
-        heat += times(row->probability[c], below);
+        add_term(&heat, times(row->probability[c], below));
     }
     row->lse = max + spread;
     row->lse_parts = fabsl(max) + spread;
-    row->entropy = spread + heat;
+    row->entropy = spread + sum_of(&heat);
     row->label_probability = row->probability[row->label];
 }
 
@@ -292,11 +315,11 @@ static void lose(const reference *call, reference_row *row) {
     const xent_options *options = call->options;
     const long double e = options->label_smoothing, q = options->z_loss;
     const long double k = weight_of(options->class_weight, row->label);
-    long double smooth = 0;
+    long_sum all = {0, 0};
     for (int64_t c = 0; e > 0 && c < call->classes; c++)
-        smooth += times(weight_of(options->class_weight, c), row->nll[c]);
+        add_term(&all, times(weight_of(options->class_weight, c), row->nll[c]));
     const long double sharp = times((1 - e) * k, row->nll[row->label]);
-    smooth = times(e, smooth / (long double)call->classes);
+    const long double smooth = times(e, sum_of(&all) / (long double)call->classes);
     row->loss = times(row->weight, sharp + smooth + times(q, row->lse * row->lse));
     row->loss_parts =
         fabsl(times(row->weight, sharp + smooth + times(q, row->lse_parts * row->lse_parts)));

@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * One test per rule about weights, reductions, nothing counted and predictions, likewise.
  * Figures are derived by hand: equal logits give p = 1/C. */
-// clang-format off
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-// clang-format on
-
 #include "edges.h"
 
 #include <math.h>
@@ -160,7 +153,7 @@ static void prediction_on_ties(struct batch *batch) {
     check_that(batch, "lowest of two", batch->prediction[0] == 1);
     check_that(batch, "the last class", batch->prediction[1] == last);
     check_that(batch, "lowest of all", batch->prediction[2] == 0);
-    check_that(batch, "correct", batch->total.correct == (last == 2 ? 1 : 1));
+    check_that(batch, "correct", batch->total.correct == 1);
 }
 
 /* 1000 and 2000 both bend to exactly 1 in double; the raw logits still differ. */
@@ -214,15 +207,6 @@ static const struct edge edges[] = {
     {"nearly certain label", nearly_certain_label},
 };
 
-static void test_edge(void **state) {
-    assert_int_equal(run_edge(*state), 0);
-}
-
 int main(void) {
-    enum { EDGES = sizeof edges / sizeof *edges };
-    struct CMUnitTest tests[EDGES];
-    for (int i = 0; i < EDGES; i++)
-        tests[i] = (struct CMUnitTest){
-            .name = edges[i].name, .test_func = test_edge, .initial_state = (void *)&edges[i]};
-    return cmocka_run_group_tests_name("edges", tests, NULL, NULL);
+    return run_edges(edges, sizeof edges / sizeof *edges);
 }

@@ -5,6 +5,11 @@
 #define LN2_HIGH 0x1.62e42fefa39efp-1
 #define LN2_LOW 0x1.abc9e3b39803fp-56
 
+/* a*b where it becomes an operand of a sum: an fma, which no compiler contracts with that sum */
+static inline dvec product_of(dvec a, dvec b) {
+    return d_fma(a, b, d_set(0));
+}
+
 /* log((1+s)/(1-s)) = 2*s + s*z*(LOG[0] + z*(LOG[1] + ...)), z = s^2, for |s| <= 0.1716, error
  * 2^-58.4 */
 enum { LOG_TERMS = 7 };
@@ -20,7 +25,7 @@ static inline dvec log_parts(dvec k, dvec f, dvec c) {
     dvec r = d_set(LOG[LOG_TERMS - 1]);
     for (int i = LOG_TERMS - 2; i >= 0; i--)
         r = d_fma(r, z, d_set(LOG[i]));
-    dvec half_square = d_mul(d_mul(d_set(0.5), f), f);
+    dvec half_square = product_of(d_mul(d_set(0.5), f), f);
     dvec small = d_fma(s, d_fma(r, z, half_square), d_fma(k, d_set(LN2_LOW), c));
     return d_fma(k, d_set(LN2_HIGH), d_sub(f, d_sub(half_square, small)));
 }
@@ -53,7 +58,7 @@ static inline dvec log_of(dvec a) {
  * is 0 where exp(y) < 2^-1021. As exp2_term, with every rounding carried along. */
 static inline dvec exp_parts(dvec y, dvec y_low, dvec *r_low, dvec *power) {
     const dvec magic = d_set(MAGIC), zero = d_set(0);
-    dvec product = d_mul(y, d_set(LOG2E_HIGH));
+    dvec product = product_of(y, d_set(LOG2E_HIGH));
     dvec product_low = d_fma(y, d_set(LOG2E_HIGH), d_sub(zero, product));
     product_low = d_fma(y, d_set(LOG2E_LOW), product_low);
     product_low = d_fma(y_low, d_set(LOG2E_HIGH), product_low);
@@ -65,7 +70,7 @@ static inline dvec exp_parts(dvec y, dvec y_low, dvec *r_low, dvec *power) {
         q = d_fma(q, f, d_set(EXP2[i]));
     dvec q_high = d_fma(q, f, d_set(EXP2[0]));
     dvec q_low = d_add(d_fma(q, f, d_sub(d_set(EXP2[0]), q_high)), d_set(LN2_LOW));
-    dvec r = d_mul(f, q_high);
+    dvec r = product_of(f, q_high);
     *r_low = d_fma(f, q_low, d_fma(f, q_high, d_sub(zero, r)));
     *r_low = d_fma(product_low, d_fma(d_set(LN2_HIGH), r, d_set(LN2_HIGH)), *r_low);
     *power = d_select(d_lt(nb, d_set(MAGIC - FLUSH)), zero, d_scale2(d_set(1), nb, magic));
@@ -85,7 +90,7 @@ static inline dvec expm1_parts(dvec x, dvec x_low, dvec *low, dvec *u) {
     /* power*(1 + r) - 1 = (power - 1) + power*r, added without error */
     dvec head = d_sub(power, one);
     dvec tail = d_sub(power, d_add(head, one));
-    dvec term = d_mul(power, r);
+    dvec term = product_of(power, r);
     dvec high = d_add(head, term);
     dvec back = d_sub(high, head);
     dvec lost = d_add(d_sub(head, d_sub(high, back)), d_sub(term, back));
