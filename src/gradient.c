@@ -8,10 +8,9 @@
 #include <math.h>
 #include <string.h>
 
-/* Writes a*E - b*weight for n classes of one row: strided lanes in, strided elements out. */
+/* What is written for the classes of one row: a*E - b*weight. */
 struct blend {
     double a, b;
-    const double *weight; /* NULL: all 1 */
 };
 
 static int64_t class_stride(const row_view *view) {
@@ -30,31 +29,33 @@ static bool blend_fits(int64_t lane_bytes, const struct blend *blend) {
     return fits_lane(lane_bytes, blend->a) && fits_lane(lane_bytes, blend->b);
 }
 
-/* For coefficients out of a lane's range: in double, whatever the lane. */
-static void blend_in_double(const struct plan *plan, const struct blend *blend, const void *e,
-                            int64_t e_stride, int64_t n, void *g, int64_t g_stride) {
+/* For coefficients out of a lane's range: in double, whatever the lane. weight NULL: all 1. */
+static void blend_in_double(const struct plan *plan, const struct blend *blend,
+                            const double *weight, const void *e, int64_t e_stride, int64_t n,
+                            void *g, int64_t g_stride) {
     double values[BLOCK];
     kernels_for(lane_size(plan) == 8 ? XENT_F64 : XENT_F32)->widen(e, n, e_stride, values);
     for (int64_t c = 0; c < n; c++) {
-        double k = blend->weight ? blend->weight[c] : 1;
+        double k = weight ? weight[c] : 1;
         double pull = blend->b == 0 || k == 0 ? 0 : blend->b * k;
         values[c] = fma(blend->a, values[c], -pull);
     }
     plan->kernels->narrow(values, n, g, g_stride);
 }
 
-static void blend_along(const struct plan *plan, const struct blend *blend, const void *e,
-                        int64_t n, void *g) {
+static void blend_along(const struct plan *plan, const struct blend *blend, const double *weight,
+                        const void *e, int64_t n, void *g) {
     if (!blend_fits(lane_size(plan), blend))
-        blend_in_double(plan, blend, e, 1, n, g, 1);
+        blend_in_double(plan, blend, weight, e, 1, n, g, 1);
     else if (blend->b == 0)
         plan->kernels->grad(e, n, blend->a, g);
     else
-        plan->kernels->grad_more(e, n, blend->a, blend->b, blend->weight, g);
+        plan->kernels->grad_more(e, n, blend->a, blend->b, weight, g);
 }
 
-static void blend_across(const struct plan *plan, const struct blend *blends, const void *e,
-                         int width, int64_t n, char *g, int64_t row_step, int64_t class_step) {
+static void blend_across(const struct plan *plan, const struct blend *blends, const double *weight,
+                         const void *e, int width, int64_t n, char *g, int64_t row_step,
+                         int64_t class_step) {
     const int64_t size = dtype_size(plan->shape.logits.dtype);
     double a[ACROSS], b[ACROSS];
     for (int j = 0; j < width; j++) {
@@ -62,12 +63,11 @@ static void blend_across(const struct plan *plan, const struct blend *blends, co
         a[j] = fits ? blends[j].a : 0;
         b[j] = fits ? blends[j].b : 0;
     }
-    plan->kernels->grad_across(e, width, n, a, b, blends[0].weight, g, row_step / size,
-                               class_step / size);
+    plan->kernels->grad_across(e, width, n, a, b, weight, g, row_step / size, class_step / size);
     for (int j = 0; j < width; j++)
         if (!blend_fits(lane_size(plan), &blends[j]))
-            blend_in_double(plan, &blends[j], (const char *)e + j * lane_size(plan), ACROSS, n,
-                            g + j * row_step, class_step / size);
+            blend_in_double(plan, &blends[j], weight, (const char *)e + j * lane_size(plan), ACROSS,
+                            n, g + j * row_step, class_step / size);
 }
 
 /* value in every class of a row. */
@@ -79,13 +79,12 @@ static void fill_row(const struct plan *plan, const row_view *view, int64_t inde
         memcpy(to + c * view->class_step, element, (size_t)size);
 }
 
-static struct blend gradient_blend(const struct plan *plan, const struct row *row, double factor,
-                                   int64_t first) {
-    return (struct blend){row->a * factor, row->b, weights_from(plan, first)};
+static struct blend gradient_blend(const struct row *row, double factor) {
+    return (struct blend){row->a * factor, row->b};
 }
 
 static struct blend probability_blend(const struct row *row, double factor) {
-    return (struct blend){row->share * factor, 0, NULL};
+    return (struct blend){row->share * factor, 0};
 }
 
 static bool has_gradient(const struct row *row) {
@@ -105,12 +104,12 @@ static void write_along(const struct plan *plan, struct scratch scratch, const s
         const char *e = terms + b * BLOCK * lane_size(plan);
         double factor = block_factor(block, &row->stats, plan->formula.scale, plan->math);
         struct blend share = probability_blend(row, factor);
-        struct blend blend = gradient_blend(plan, row, factor, b * BLOCK);
+        struct blend blend = gradient_blend(row, factor);
         if (probability->data && has_probability(row))
-            blend_along(plan, &share, e, block_length(plan, b),
+            blend_along(plan, &share, NULL, e, block_length(plan, b),
                         row_address(probability, row->index) + b * BLOCK * probability->class_step);
         if (grad->data && has_gradient(row))
-            blend_along(plan, &blend, e, block_length(plan, b),
+            blend_along(plan, &blend, weights_from(plan, b * BLOCK), e, block_length(plan, b),
                         row_address(grad, row->index) + b * BLOCK * grad->class_step);
     }
 }
@@ -123,21 +122,23 @@ static void write_tile(const struct plan *plan, struct scratch scratch, const st
     for (int j = 0; j < width; j++) {
         double factor = block_factor(&scratch.blocks[b * ACROSS + j], &rows[j].stats,
                                      plan->formula.scale, plan->math);
-        shares[j] =
-            has_probability(&rows[j]) ? probability_blend(&rows[j], factor) : (struct blend){0};
-        blends[j] = has_gradient(&rows[j]) ? gradient_blend(plan, &rows[j], factor, first)
-                                           : (struct blend){.weight = weights_from(plan, first)};
+        shares[j] = (struct blend){0, 0};
+        blends[j] = (struct blend){0, 0};
+        if (has_probability(&rows[j]))
+            shares[j] = probability_blend(&rows[j], factor);
+        if (has_gradient(&rows[j]))
+            blends[j] = gradient_blend(&rows[j], factor);
     }
     int64_t step = 0;
     if (probability->data) {
         row_run(probability, rows[0].index, &step);
-        blend_across(plan, shares, scratch.terms, width, n,
+        blend_across(plan, shares, NULL, scratch.terms, width, n,
                      row_address(probability, rows[0].index) + first * probability->class_step,
                      step, probability->class_step);
     }
     if (grad->data) {
         row_run(grad, rows[0].index, &step);
-        blend_across(plan, blends, scratch.terms, width, n,
+        blend_across(plan, blends, weights_from(plan, first), scratch.terms, width, n,
                      row_address(grad, rows[0].index) + first * grad->class_step, step,
                      grad->class_step);
     }

@@ -47,6 +47,16 @@ static xent_total count_all(const struct plan *plan, int64_t groups) {
     return all;
 }
 
+/* malloc that keeps errno when it fails. Compilers that take malloc not to touch errno drop a plain
+ * store. */
+static void *quiet_malloc(size_t size) {
+    volatile int *place = &errno;
+    int kept = *place;
+    void *piece = malloc(size);
+    *place = kept;
+    return piece;
+}
+
 /* Step 3: all memory of the call in one piece, and none where the stack will do. Returns false if
  * it cannot be had. */
 static bool take_scratch(struct call *call, void **memory) {
@@ -58,9 +68,7 @@ static bool take_scratch(struct call *call, void **memory) {
     size_t totals = call->width > 1 ? (size_t)call->groups * sizeof(xent_total) : 0;
     size_t weights = weight && classes > SMALL_WEIGHTS ? classes * sizeof(double) : 0;
     size_t size = slot * (size_t)call->width + totals + weights;
-    int kept = errno; /* malloc sets it when it fails */
-    unsigned char *piece = size > 0 ? malloc(size) : NULL;
-    errno = kept;
+    unsigned char *piece = size > 0 ? quiet_malloc(size) : NULL;
     *memory = piece;
     if (size > 0 && !piece)
         return false;

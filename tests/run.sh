@@ -100,7 +100,7 @@ lint() {
 }
 
 sanitizers() {
-    local -x ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+    local -x ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
     step build-asan configure asan -DCMAKE_BUILD_TYPE=None \
         -DCMAKE_C_FLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" &&
         suite asan $short_cases -LE slow
