@@ -79,7 +79,7 @@ static void place(test_case *call, int which, bool read_only, uint64_t *dice) {
     xent_tensor *tensor = &call->tensor[which];
     const bool plain = chance(dice, 40);
     const int64_t size = (int64_t)dtype_bytes(tensor->dtype);
-    int order[XENT_MAX_NDIM];
+    int order[XENT_MAX_NDIM] = {0};
     int64_t extent = 1, start = draw(dice, 4);
     for (int i = 0; i < tensor->ndim; i++) {
         const int at = plain || chance(dice, 50) ? i : (int)draw(dice, i + 1);

@@ -28,7 +28,7 @@ step() {
     else
         failed=$((failed + 1))
         report FAILED "$name" "log: $log"
-        grep -a 'error\|warning\|columns\|says\|FAILED' "$log" | head -n 20 | grep . || tail -n 20 "$log"
+        grep -a 'error\|warning:\|columns\|says\|FAILED' "$log" | head -n 20 | grep . || tail -n 20 "$log"
         return 1
     fi
 }
