@@ -36,11 +36,18 @@ static xent_total score(int64_t first, int64_t count, double denominator, float 
     return total;
 }
 
+/* D of the mean over the whole batch, before any logit is there. */
 static double count_labels(void) {
-    double counted = 0;
-    for (int row = 0; row < ROWS; row++)
-        counted += labels[row] != UNLABELLED;
-    return counted;
+    xent_tensor classes = xent_vector(labels, XENT_I64, ROWS);
+    xent_options options = XENT_OPTIONS_INIT;
+    xent_total counts = XENT_TOTAL_INIT;
+    xent_error error;
+
+    options.ignore = unlabelled;
+    options.ignore_count = 1;
+    if (xent_count_labels(&classes, CLASSES, &options, &counts, &error) != XENT_OK)
+        fprintf(stderr, "%s\n", error.message);
+    return counts.weight_sum;
 }
 
 int main(void) {

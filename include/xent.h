@@ -8,8 +8,8 @@
  *     #include <stdio.h>
  *     #include <xent.h>
  *     int main(void) {
- *         float logits[4][3] = {{1.2f, .8f, -.5f}, {-.2f, 1.5f, .1f}, {.9f, -.7f, 1.1f}, {-1, .3f,
- * -.1f}};
+ *         float logits[4][3] = {
+ *             {1.2f, .8f, -.5f}, {-.2f, 1.5f, .1f}, {.9f, -.7f, 1.1f}, {-1, .3f, -.1f}};
  *         int64_t labels[4] = {0, 1, 2, 0};
  *         double loss;
  *         xent_error error;
@@ -83,8 +83,8 @@ typedef enum xent_status {
 } xent_status;
 
 /* The sentence that goes with a status: what is wrong, where, the likely mistake and the fix.
- * Always terminated; emptied on success; cut at the end if it would not fit. The layout is frozen.
- * */
+ * Always terminated; emptied on success; cut at the end if it would not fit. The layout is
+ * frozen. */
 typedef struct xent_error {
     char message[512];
 } xent_error;
@@ -267,8 +267,7 @@ typedef struct xent_total {
  *   label on a -inf logit         loss +inf, gradient p - onehot
  *   smoothing, -inf logit, k > 0  loss +inf (as PyTorch), gradient by the formula with p = 0
  *   a coefficient w, k, e, q = 0  its term is exactly 0; with w = 0 loss and gradient are 0 even
- * if logits are
- *                                 NaN, and the row is counted
+ *                                 if logits are NaN, and the row is counted
  * Every NaN written is the positive quiet NaN.
  *
  * Order: arguments are checked before any data is read; then labels and weights; then scratch
@@ -277,6 +276,19 @@ typedef struct xent_total {
 XENT_API xent_status xent_cross_entropy(const xent_tensor *logits, const xent_tensor *labels,
                                         const xent_options *options, const xent_outputs *outputs,
                                         xent_total *total, xent_error *error);
+
+/* What the labels and weights of a batch say before any logit is there: rows, counted, ignored,
+ * bad, first_bad_*, weight_sum; the other fields are as in XENT_TOTAL_INIT. For a batch in parts
+ * (gradient accumulation, data larger than memory): count all labels, or merge the counts of the
+ * parts, then call xent_cross_entropy on each part with options.denominator = weight_sum (for the
+ * row mean: counted). Losses and gradients have then the bits of one call.
+ *   labels   as above; classes   C >= 0 (> 0 if there are rows)
+ *   options, total, error   each may be NULL
+ * Refuses bad labels and class weights as xent_cross_entropy does; that nothing is counted is no
+ * error here. */
+XENT_API xent_status xent_count_labels(const xent_tensor *labels, int64_t classes,
+                                       const xent_options *options, xent_total *total,
+                                       xent_error *error);
 
 /* The plain case in one line: mean loss of contiguous float logits [rows, classes] and labels
  * [rows], default options. grad: NULL, or [rows, classes]: a buffer of its own or the logits'

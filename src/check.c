@@ -70,6 +70,27 @@ void list_outputs(const xent_outputs *outputs, named_tensor list[OUTPUTS]) {
 
 /* ---- each tensor by itself ------------------------------------------------------------------- */
 
+static xent_status check_given(const named_tensor *list, int count, xent_error *error) {
+    xent_status status = XENT_OK;
+    for (int i = 0; status == XENT_OK && i < count; i++)
+        if (list[i].tensor)
+            status = check_tensor(list[i].name, list[i].tensor, error);
+    return status;
+}
+
+/* The labels, which must be there, and the weights. */
+static xent_status check_each_of_labels(const xent_tensor *labels, const xent_options *options,
+                                        xent_error *error) {
+    const named_tensor inputs[] = {{"labels", labels},
+                                   {"options.class_weight", options->class_weight},
+                                   {"options.row_weight", options->row_weight}};
+    if (!labels)
+        return fail(
+            error, XENT_BAD_ARGUMENT,
+            "labels are NULL: pass a tensor, for example xent_vector(data, XENT_I64, rows).");
+    return check_given(inputs, 3, error);
+}
+
 static xent_status check_each(const xent_tensor *logits, const xent_tensor *labels,
                               const xent_options *options, const xent_outputs *outputs,
                               xent_error *error) {
@@ -77,30 +98,29 @@ static xent_status check_each(const xent_tensor *logits, const xent_tensor *labe
         return fail(error, XENT_BAD_ARGUMENT,
                     "logits are NULL: pass a tensor, for example xent_matrix(data, XENT_F32, rows, "
                     "classes).");
-    if (!labels)
-        return fail(
-            error, XENT_BAD_ARGUMENT,
-            "labels are NULL: pass a tensor, for example xent_vector(data, XENT_I64, rows).");
-    const named_tensor inputs[] = {{"logits", logits},
-                                   {"labels", labels},
-                                   {"options.class_weight", options->class_weight},
-                                   {"options.row_weight", options->row_weight}};
-    xent_status status = XENT_OK;
-    for (int i = 0; status == XENT_OK && i < 4; i++)
-        if (inputs[i].tensor)
-            status = check_tensor(inputs[i].name, inputs[i].tensor, error);
     named_tensor list[OUTPUTS];
     list_outputs(outputs, list);
-    for (int i = 0; status == XENT_OK && i < OUTPUTS; i++)
-        if (list[i].tensor)
-            status = check_tensor(list[i].name, list[i].tensor, error);
-    return status;
+    xent_status status = check_tensor("logits", logits, error);
+    if (status == XENT_OK)
+        status = check_each_of_labels(labels, options, error);
+    return status == XENT_OK ? check_given(list, OUTPUTS, error) : status;
 }
 
 /* ---- dtypes of logits and labels ------------------------------------------------------------- */
 
 static bool is_integer(const xent_tensor *tensor) {
     return tensor->dtype >= XENT_I8 && tensor->dtype <= XENT_U64;
+}
+
+static xent_status check_label_dtype(const xent_tensor *labels, xent_error *error) {
+    if (!is_integer(labels))
+        return fail(
+            error, XENT_BAD_DTYPE,
+            "labels have dtype %s but must be integers: a label is the index of a class, never "
+            "compared as floating point. Convert them, for example to i64. One-hot rows and "
+            "probabilities are not labels: take their argmax along the class axis.",
+            dtype_name(labels->dtype));
+    return XENT_OK;
 }
 
 static xent_status check_dtypes(const xent_tensor *logits, const xent_tensor *labels,
@@ -124,14 +144,7 @@ static xent_status check_dtypes(const xent_tensor *logits, const xent_tensor *la
                     "probabilities, but a label is the index of one class and must be an integer. "
                     "Take the argmax of the labels along the class axis.",
                     labels_dtype);
-    if (!is_integer(labels))
-        return fail(
-            error, XENT_BAD_DTYPE,
-            "labels have dtype %s but must be integers: a label is the index of a class, never "
-            "compared as floating point. Convert them, for example to i64. One-hot rows and "
-            "probabilities are not labels: take their argmax along the class axis.",
-            labels_dtype);
-    return XENT_OK;
+    return check_label_dtype(labels, error);
 }
 
 /* ---- weights --------------------------------------------------------------------------------- */
@@ -186,6 +199,13 @@ static xent_status check_row_weight(const xent_tensor *weight, const xent_tensor
                 "options.row_weight has shape %s but must have the shape of the labels, %s: one "
                 "weight per row. To use one weight for several rows, give it a stride of 0.",
                 shape, rows);
+}
+
+static xent_status check_weights(const xent_options *options, const xent_tensor *labels,
+                                 int64_t classes, xent_error *error) {
+    xent_status status = check_class_weight(options->class_weight, labels, classes, error);
+    return status == XENT_OK ? check_row_weight(options->row_weight, labels, classes, error)
+                             : status;
 }
 
 /* ---- outputs --------------------------------------------------------------------------------- */
@@ -274,9 +294,7 @@ static xent_status check_companions(const xent_tensor *logits, const xent_tensor
                                     xent_error *error) {
     int axis = options->class_axis;
     int64_t classes = logits->shape[axis < 0 ? axis + logits->ndim : axis];
-    xent_status status = check_class_weight(options->class_weight, labels, classes, error);
-    if (status == XENT_OK)
-        status = check_row_weight(options->row_weight, labels, classes, error);
+    xent_status status = check_weights(options, labels, classes, error);
     if (status == XENT_OK)
         status = check_outputs(outputs, logits, labels, classes, error);
     return status;
@@ -297,4 +315,34 @@ xent_status check_arguments(const xent_tensor *logits, const xent_tensor *labels
     if (status == XENT_OK)
         status = check_overlap(logits, labels, options, outputs, error);
     return status;
+}
+
+/* The number of classes, which no logits show here. */
+static xent_status check_class_count(const xent_tensor *labels, int64_t classes,
+                                     xent_error *error) {
+    int64_t rows;
+    if (classes < 0)
+        return fail(error, XENT_BAD_ARGUMENT,
+                    "classes = %" PRId64
+                    " must be the length of the class axis of the logits, which is not negative.",
+                    classes);
+    if (classes == 0 && count_elements(labels->ndim, labels->shape, &rows) && rows > 0)
+        return fail(error, XENT_BAD_SHAPE,
+                    "classes is 0 but there are %" PRId64
+                    " labels: a label needs at least one class to name.",
+                    rows);
+    return XENT_OK;
+}
+
+xent_status check_count_arguments(const xent_tensor *labels, int64_t classes,
+                                  const xent_options *options, xent_error *error) {
+    const xent_outputs none = XENT_OUTPUTS_INIT;
+    xent_status status = check_each_of_labels(labels, options, error);
+    if (status == XENT_OK)
+        status = check_label_dtype(labels, error);
+    if (status == XENT_OK)
+        status = check_options(options, &none, error);
+    if (status == XENT_OK)
+        status = check_class_count(labels, classes, error);
+    return status == XENT_OK ? check_weights(options, labels, classes, error) : status;
 }

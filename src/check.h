@@ -16,4 +16,8 @@ xent_status check_arguments(const xent_tensor *logits, const xent_tensor *labels
                             const xent_options *options, const xent_outputs *outputs,
                             xent_error *error);
 
+/* The same for xent_count_labels. */
+xent_status check_count_arguments(const xent_tensor *labels, int64_t classes,
+                                  const xent_options *options, xent_error *error);
+
 #endif

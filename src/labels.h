@@ -28,11 +28,15 @@ double row_weight_at(const layout *shape, int64_t row);
 xent_total count_labels(const layout *shape, const xent_options *options, int64_t first,
                         int64_t count);
 
-/* Whether the labels as a whole can be scored: refuses bad labels and a mean of nothing, as options
- * say. The sentence shows the first bad row's coordinates, its value, the rule, the likely mistake
- * and the fix. */
+/* Whether the labels and class weights as a whole can be scored: refuses bad ones, as options say.
+ * The sentence shows the first bad row's coordinates, its value, the rule, the likely mistake and
+ * the fix. */
 xent_status accept_labels(const layout *shape, const xent_options *options,
                           const xent_total *counts, xent_error *error);
+
+/* Refuses a mean of nothing, unless options allow it. */
+xent_status accept_denominator(const xent_options *options, const xent_total *counts,
+                               xent_error *error);
 
 /* D for the gradient; 0 if the gradient is to be 0 (nothing counted). */
 double gradient_denominator(const xent_options *options, const xent_total *counts);

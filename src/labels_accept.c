@@ -148,6 +148,11 @@ xent_status accept_labels(const layout *shape, const xent_options *options,
         return status;
     if (counts->bad > 0 && options->on_bad_label == XENT_BAD_LABEL_ERROR)
         return refuse_label(shape, options, counts, error);
+    return XENT_OK;
+}
+
+xent_status accept_denominator(const xent_options *options, const xent_total *counts,
+                               xent_error *error) {
     if (counts->rows > 0 && options->on_nothing_counted == XENT_NOTHING_ERROR &&
         gradient_denominator(options, counts) == 0.0)
         return refuse_nothing(counts, error);

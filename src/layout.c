@@ -94,26 +94,31 @@ int64_t row_run(const row_view *view, int64_t row, int64_t *step) {
     return length - row % length;
 }
 
+layout make_label_layout(const xent_tensor *labels, int64_t classes, const xent_options *options) {
+    layout shape = {
+        .rows = rows_of(labels, -1),
+        .classes = classes,
+        .label_ndim = labels->ndim,
+        .labels = view_rows(labels, -1),
+        .row_weight = view_rows(options->row_weight, -1),
+    };
+    for (int i = 0; i < labels->ndim; i++)
+        shape.label_shape[i] = labels->shape[i];
+    return shape;
+}
+
 layout make_layout(const xent_tensor *logits, const xent_tensor *labels,
                    const xent_options *options, const xent_outputs *outputs) {
     int axis = options->class_axis;
     axis += axis < 0 ? logits->ndim : 0;
-    layout shape = {
-        .rows = rows_of(labels, -1),
-        .classes = logits->shape[axis],
-        .label_ndim = labels->ndim,
-        .logits = view_rows(logits, axis),
-        .labels = view_rows(labels, -1),
-        .row_weight = view_rows(options->row_weight, -1),
-        .grad = view_rows(outputs->grad, axis),
-        .probability = view_rows(outputs->probability, axis),
-        .loss = view_rows(outputs->loss, -1),
-        .lse = view_rows(outputs->lse, -1),
-        .prediction = view_rows(outputs->prediction, -1),
-        .label_probability = view_rows(outputs->label_probability, -1),
-        .entropy = view_rows(outputs->entropy, -1),
-    };
-    for (int i = 0; i < labels->ndim; i++)
-        shape.label_shape[i] = labels->shape[i];
+    layout shape = make_label_layout(labels, logits->shape[axis], options);
+    shape.logits = view_rows(logits, axis);
+    shape.grad = view_rows(outputs->grad, axis);
+    shape.probability = view_rows(outputs->probability, axis);
+    shape.loss = view_rows(outputs->loss, -1);
+    shape.lse = view_rows(outputs->lse, -1);
+    shape.prediction = view_rows(outputs->prediction, -1);
+    shape.label_probability = view_rows(outputs->label_probability, -1);
+    shape.entropy = view_rows(outputs->entropy, -1);
     return shape;
 }

@@ -30,9 +30,9 @@ static int choose_phase_rows(enum way way, int64_t classes) {
     return rows < 1 ? 1 : rows > MOST_ROWS ? MOST_ROWS : (int)rows;
 }
 
-/* A function of the shape alone, since it says which losses are added first. About 65536 logits or
- * more, so that handing out a group costs little, and at most about 1024 groups. */
-static int64_t choose_group_rows(int64_t rows, int64_t classes) {
+/* About 65536 logits or more, so that handing out a group costs little, and at most about 1024
+ * groups. */
+int64_t choose_group_rows(int64_t rows, int64_t classes) {
     int64_t wanted = 65536 / classes, least = rows / 1024 + 1;
     if (wanted > MOST_ROWS)
         wanted = MOST_ROWS;

@@ -32,6 +32,10 @@ struct plan {
     size_t scratch_size; /* bytes that one task needs */
 };
 
+/* Rows whose losses and weights are summed in order into one total, before totals are merged in
+ * order: a function of the shape alone, since it says which numbers are added first. */
+int64_t choose_group_rows(int64_t rows, int64_t classes);
+
 /* All but formula and class_weight, which the data decide. */
 struct plan make_plan(const layout *shape, const xent_options *options, const xent_outputs *outputs,
                       bool wants_total);

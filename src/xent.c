@@ -35,11 +35,12 @@ static int64_t group_length(const struct plan *plan, int64_t g) {
 }
 
 /* Step 2: what the labels say, group by group as later the losses. */
-static xent_total count_all(const struct plan *plan, int64_t groups) {
+static xent_total count_all(const layout *shape, const xent_options *options) {
     xent_total all = XENT_TOTAL_INIT;
-    for (int64_t g = 0; g < groups; g++) {
-        int64_t first = g * plan->group_rows;
-        xent_total group = count_labels(&plan->shape, &plan->options, first, group_length(plan, g));
+    int64_t length = shape->rows > 0 ? choose_group_rows(shape->rows, shape->classes) : 1;
+    for (int64_t first = 0; first < shape->rows; first += length) {
+        int64_t left = shape->rows - first;
+        xent_total group = count_labels(shape, options, first, left < length ? left : length);
         if (group.first_bad_row >= 0)
             group.first_bad_row -= first; /* the merge adds it again */
         xent_total_merge(&all, &group);
@@ -168,13 +169,32 @@ xent_status xent_cross_entropy(const xent_tensor *logits, const xent_tensor *lab
     layout shape = make_layout(logits, labels, &options, &outputs);
     struct plan plan = make_plan(&shape, &options, &outputs, total != NULL);
     int64_t groups = shape.rows > 0 ? (shape.rows - 1) / plan.group_rows + 1 : 0;
-    xent_total counts = count_all(&plan, groups);
+    xent_total counts = count_all(&shape, &options);
     if ((status = accept_labels(&shape, &options, &counts, error)) != XENT_OK ||
+        (status = accept_denominator(&options, &counts, error)) != XENT_OK ||
         (groups > 0 && (status = compute(&plan, groups, &counts, error)) != XENT_OK))
         return status;
     if (total)
         *total = counts;
     return XENT_OK;
+}
+
+xent_status xent_count_labels(const xent_tensor *labels, int64_t classes,
+                              const xent_options *given_options, xent_total *total,
+                              xent_error *error) {
+    xent_options options;
+    xent_status status;
+    if (error)
+        error->message[0] = '\0';
+    if ((status = read_options(given_options, &options, error)) != XENT_OK ||
+        (status = check_count_arguments(labels, classes, &options, error)) != XENT_OK)
+        return status;
+    layout shape = make_label_layout(labels, classes, &options);
+    xent_total counts = count_all(&shape, &options);
+    status = accept_labels(&shape, &options, &counts, error);
+    if (status == XENT_OK && total)
+        *total = counts;
+    return status;
 }
 
 xent_status xent_mean_loss_f32(const float *logits, const int64_t *labels, int64_t rows,

@@ -300,6 +300,27 @@ static void compare_memory(comparison *with, bool refused) {
 
 /* ---- the whole ---- */
 
+/* Labels alone are counted and refused as with logits, but for a mean of nothing. */
+static void compare_label_counts(comparison *with, xent_status status) {
+    xent_total counts = XENT_TOTAL_INIT;
+    const xent_total *whole = &with->total;
+    const xent_status found =
+        xent_count_labels(&with->labels, with->call->classes, &with->call->options, &counts, NULL);
+    expect_count(with, "status of xent_count_labels", found,
+                 status == XENT_NOTHING_COUNTED ? XENT_OK : status);
+    if (status != XENT_OK)
+        return;
+    expect_count(with, "rows of labels alone", counts.rows, whole->rows);
+    expect_count(with, "counted labels", counts.counted, whole->counted);
+    expect_count(with, "ignored labels", counts.ignored, whole->ignored);
+    expect_count(with, "bad labels", counts.bad, whole->bad);
+    expect_count(with, "first bad label", counts.first_bad_label, whole->first_bad_label);
+    expect_count(with, "first bad row", counts.first_bad_row, whole->first_bad_row);
+    if (memcmp(&counts.weight_sum, &whole->weight_sum, 2 * sizeof counts.weight_sum) != 0)
+        add_difference(with, "weight_sum of labels alone", -1, counts.weight_sum, whole->weight_sum,
+                       0);
+}
+
 static void compare_refusal(comparison *with, const xent_total *untouched, const char *message) {
     if (memcmp(&with->total, untouched, sizeof *untouched) != 0)
         add_difference(with, "total of a refused call was written", -1, 0, 0, 0);
@@ -333,6 +354,7 @@ int64_t compare_case(test_case *call, int64_t show) {
         compare_refusal(&with, &untouched, error.message);
     }
     compare_memory(&with, status != XENT_OK);
+    compare_label_counts(&with, status);
     free_row(&with.row);
     free_row(&with.nudged);
     return with.differences;

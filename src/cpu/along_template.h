@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * The kernels for one row's consecutive classes, once per element type. Expects, besides the words
- * of a lane: ELEM, LOAD, STORE   the element type, and WIDTH elements to and from lanes LOWEST -inf
- * as an element NAME(word)          word with the element type's suffix */
+ * of a lane:
+ *   ELEM, LOAD, STORE   the element type, and WIDTH elements to and from lanes
+ *   LOWEST              -inf as an element
+ *   NAME(word)          word with the element type's suffix */
 
 /* Elements [i, n) of x as lanes, at most WIDTH; -inf beyond. */
 static inline vec NAME(load)(const unsigned char *x, int64_t i, int64_t n) {
