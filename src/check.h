@@ -10,8 +10,8 @@
 xent_status read_options(const xent_options *given, xent_options *options, xent_error *error);
 xent_status read_outputs(const xent_outputs *given, xent_outputs *outputs, xent_error *error);
 
-/* Shapes, dtypes, options, overlap. options and outputs have been through the two functions above.
- */
+/* Shapes, dtypes, options, overlap. options and outputs have been through the two functions
+ * above. */
 xent_status check_arguments(const xent_tensor *logits, const xent_tensor *labels,
                             const xent_options *options, const xent_outputs *outputs,
                             xent_error *error);

@@ -5,8 +5,8 @@
 
 #include "xent.h"
 
-/* Writes the formatted sentence to error (if there is one) and returns status: `return fail(...)`.
- */
+/* Writes the formatted sentence to error (if there is one) and returns status: `return
+ * fail(...)`. */
 xent_status fail(xent_error *error, xent_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -187,8 +187,8 @@ static void write_bent_block(const struct plan *plan, const struct row *row, int
     }
 }
 
-/* What is the same in every class, and the label's own entry, which was formed before any rounding.
- */
+/* What is the same in every class, and the label's own entry, which was formed before any
+ * rounding. */
 static void write_rest(const struct plan *plan, const struct row *row) {
     const row_view *grad = &plan->shape.grad, *probability = &plan->shape.probability;
     bool is_logits = plan->formula.logits_are == XENT_LOGITS;

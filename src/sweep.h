@@ -17,8 +17,8 @@ void *kept_terms(const struct plan *plan, struct scratch scratch, int i, int64_t
  * at most plan->phase_rows. */
 int phase_width(const struct plan *plan, const struct row *rows, int count);
 
-/* n classes from `first` on of a row, bent by softcap into z, with their slopes (NULL: not wanted).
- */
+/* n classes from `first` on of a row, bent by softcap into z, with their slopes (NULL: not
+ * wanted). */
 void bend_block(const struct plan *plan, int64_t index, int64_t first, int64_t n, double *z,
                 double *slope);
 

@@ -9,8 +9,8 @@
 int32_t task_width(const xent_options *options, int64_t wanted);
 
 /* Calls task(data, i) once for each i in [0, count), count <= task_width; returns when all are
- * done. Never fails: threads that cannot be started mean that the calling thread does their part.
- */
+ * done. Never fails: threads that cannot be started mean that the calling thread does their
+ * part. */
 void run_tasks(const xent_options *options, void (*task)(void *data, int64_t i), void *data,
                int64_t count);
 

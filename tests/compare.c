@@ -238,8 +238,8 @@ static void compare_sum(comparison *with, const char *what, double high, double 
         add_difference(with, "sign or payload of a NaN sum", -1, high, expected, 0);
 }
 
-/* The mean is checked against the reference's D and the total's own sum, which was compared before.
- */
+/* The mean is checked against the reference's D and the total's own sum, which was compared
+ * before. */
 static void compare_mean(comparison *with) {
     reference expected = with->expected;
     const double found = xent_total_loss(&with->total, &with->call->options);

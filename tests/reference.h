@@ -21,8 +21,8 @@ size_t dtype_bytes(int32_t dtype);
  * axis `axis` counts classes; -1: the tensor has the labels' shape. */
 int64_t row_offset(const xent_tensor *tensor, int axis, int64_t row);
 
-/* The element at an offset: of a floating-point tensor, exactly; of an integer tensor, as 64 bits.
- */
+/* The element at an offset: of a floating-point tensor, exactly; of an integer tensor, as 64
+ * bits. */
 double real_element(const xent_tensor *tensor, int64_t offset);
 int64_t integer_element(const xent_tensor *tensor, int64_t offset);
 

@@ -97,8 +97,8 @@ static void threads_do_not_matter(void **state) {
     for_each_large_subject(0, check_threads);
 }
 
-/* Here the losses have up to 200 bits between them, so that another order of additions would show.
- */
+/* Here the losses have up to 200 bits between them, so that another order of additions would
+ * show. */
 static void threads_do_not_matter_to_sums(void **state) {
     (void)state;
     const recipe from = {.dtype = XENT_F64,
