@@ -208,7 +208,7 @@ static int explain_label_type(const loss_call *call) {
 static int explain_weights(const loss_call *call) {
     const xent_tensor *labels = &call->labels.tensor;
     int64_t classes = call->logits.tensor.shape[class_axis(call)];
-    if (classes == 0)
+    if (classes == 0 && element_count(labels) > 0)
         return complain(EX_DATAERR, call->logits.path,
                         "has 0 classes: a row needs at least one logit");
     int code = explain_weight(call, &call->class_weight, "class", 1, &classes);

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * `xent loss`: one call of the library, from files to files. */
-#define _POSIX_C_SOURCE 200809L
+ * `xent loss`: from files to files. */
 #include "loss.h"
 #include "complain.h"
 #include "explain.h"
 #include "formats/output.h"
 #include "report.h"
-#include "tensors.h"
+#include "score.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 int class_axis(const loss_call *call) {
     int axis = call->options.class_axis;
@@ -46,19 +44,34 @@ static int check_output_paths(const loss_request *request) {
     return code;
 }
 
+/* Opens a file (NULL: not given) and, but for logits, reads it. */
+static int open_whole(const char *path, bool reals, array *out) {
+    const description nothing = {0};
+    if (!path)
+        return EX_OK;
+    return open_array(path, &nothing, reals, out);
+}
+
 static int open_files(loss_call *call) {
     const loss_request *request = &call->request;
-    int code = open_array(request->files[0], &call->logits);
+    int code = open_whole(request->files[0], true, &call->logits);
     if (code == EX_OK)
-        code = open_array(request->files[1], &call->labels);
-    if (code == EX_OK && request->class_weight)
-        code = open_array(request->class_weight, &call->class_weight);
-    if (code == EX_OK && request->row_weight)
-        code = open_array(request->row_weight, &call->row_weight);
+        code = open_whole(request->files[1], false, &call->labels);
+    if (code == EX_OK)
+        code = open_whole(request->class_weight, true, &call->class_weight);
+    if (code == EX_OK)
+        code = open_whole(request->row_weight, true, &call->row_weight);
     return code;
 }
 
-/* ---- the call -------------------------------------------------------------------------------- */
+/* Everything but the logits is held in memory. */
+static int load_files(loss_call *call) {
+    array *const held[] = {&call->labels, &call->class_weight, &call->row_weight};
+    int code = EX_OK;
+    for (size_t i = 0; i < sizeof held / sizeof *held && code == EX_OK; i++)
+        code = held[i]->path ? load_array(held[i]) : EX_OK;
+    return code;
+}
 
 static void set_options(loss_call *call) {
     const loss_request *request = &call->request;
@@ -70,52 +83,7 @@ static void set_options(loss_call *call) {
     call->options.row_weight = request->row_weight ? &call->row_weight.tensor : NULL;
 }
 
-static xent_tensor row_loss_tensor(const loss_call *call) {
-    const xent_tensor *labels = &call->labels.tensor;
-    return xent_ndarray(call->row_loss, XENT_F64, labels->ndim, labels->shape);
-}
-
-static int prepare(loss_call *call) {
-    set_options(call);
-    if (!call->request.row_loss && call->request.reduction != REDUCE_NONE)
-        return EX_OK;
-    size_t count = (size_t)element_count(&call->labels.tensor);
-    call->row_loss = calloc(count ? count : 1, sizeof *call->row_loss);
-    return call->row_loss ? EX_OK : complain(EX_SOFTWARE, NULL, "not enough memory");
-}
-
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-/* The gradient takes the place of the logits in their private mapping. */
-static int score(loss_call *call) {
-    xent_tensor rows = row_loss_tensor(call);
-    xent_outputs outputs = XENT_OUTPUTS_INIT;
-    xent_error error;
-    outputs.grad = call->request.grad ? &call->logits.tensor : NULL;
-    outputs.loss = call->row_loss ? &rows : NULL;
-    double start = seconds_now();
-    xent_status status = xent_cross_entropy(&call->logits.tensor, &call->labels.tensor,
-                                            &call->options, &outputs, &call->total, &error);
-    call->seconds = seconds_now() - start;
-    return status == XENT_OK ? EX_OK : explain_refusal(call, status, &error);
-}
-
-/* ---- after ----------------------------------------------------------------------------------- */
-
-static int write_outputs(const loss_call *call) {
-    const loss_request *request = &call->request;
-    xent_tensor rows = row_loss_tensor(call);
-    int code = EX_OK;
-    if (request->grad)
-        code = write_npy(request->grad, &call->logits.tensor);
-    if (code == EX_OK && request->row_loss)
-        code = write_npy(request->row_loss, &rows);
-    return code;
-}
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static int run_steps(loss_call *call) {
     int code = read_loss_request(call->typed.argc, call->typed.argv, &call->request);
@@ -123,17 +91,19 @@ static int run_steps(loss_call *call) {
         code = check_output_paths(&call->request);
     if (code == EX_OK)
         code = open_files(call);
+    if (code != EX_OK)
+        return code;
+    set_options(call);
+    code = explain_fit(call);
     if (code == EX_OK)
-        code = prepare(call);
+        code = load_files(call);
     if (code == EX_OK)
-        code = score(call);
-    if (code == EX_OK)
-        code = write_outputs(call);
+        code = score_files(call);
     return code == EX_OK ? report_loss(call) : code;
 }
 
 int run_loss(int argc, char **argv) {
-    loss_call call = {.typed = {argc, argv}};
+    loss_call call = {.typed = {argc, argv}, .total = XENT_TOTAL_INIT};
     int code = run_steps(&call);
     close_array(&call.logits);
     close_array(&call.labels);

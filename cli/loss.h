@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * `xent loss`: one call of the library, from files to files. */
+ * `xent loss`: from files to files. */
 #ifndef XENT_CLI_LOSS_H
 #define XENT_CLI_LOSS_H
 
@@ -13,7 +13,7 @@ typedef struct loss_call {
     loss_request request;
     array logits, labels, class_weight, row_weight;
     xent_options options; /* the request's, with pointers into this struct */
-    double *row_loss;     /* one per label, from malloc; NULL: not wanted */
+    double *row_loss;     /* one per label, from malloc, where each is printed; else NULL */
     xent_total total;
     double seconds;
 } loss_call;

@@ -2,6 +2,7 @@
  * The command-line tool: a table of verbs. */
 #define _POSIX_C_SOURCE 200809L
 #include "complain.h"
+#include "formats/output.h"
 #include "info.h"
 #include "loss.h"
 #include "xent.h"
@@ -83,6 +84,7 @@ static int run(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    clean_up_on_signals();
     signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error of write, not a death */
     int code = run(argc, argv);
     if ((fflush(stdout) != 0 || ferror(stdout)) && code == EX_OK)

@@ -1,70 +1,153 @@
 /* SPDX-License-Identifier: MIT
- * Opens a file as an array: maps it and asks the formats in turn. */
-#define _GNU_SOURCE /* MAP_NORESERVE */
+ * Arrays in files of any known format: opened, then read whole or a box at a time. */
+#define _POSIX_C_SOURCE 200809L
 #include "array.h"
 #include "../complain.h"
-#include "format.h"
+#include "../tensors.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-static const format *const FORMATS[] = {&NPY_FORMAT, NULL};
+/* ---- opening --------------------------------------------------------------------------------- */
 
-static int map_file(int descriptor, size_t size, file_bytes *file) {
-    void *map = NULL;
-    if (size > 0)
-        map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, descriptor, 0);
-    if (map == MAP_FAILED)
-        return complain(EX_NOINPUT, file->path, "cannot map the file: %s", strerror(errno));
-    file->data = map;
-    file->size = size;
+/* "file:member" is a file and a member only if there is no file of the whole name. */
+static int split_path(const char *path, array *out, sought *what) {
+    const char *colon = strrchr(path, ':');
+    if (!colon || !colon[1] || colon == path || access(path, F_OK) == 0)
+        return EX_OK;
+    size_t length = (size_t)(colon - path);
+    out->file_name = malloc(length + 1);
+    if (!out->file_name)
+        return complain(EX_SOFTWARE, path, "not enough memory");
+    memcpy(out->file_name, path, length);
+    out->file_name[length] = '\0';
+    what->member = colon + 1;
     return EX_OK;
 }
 
-static int map_path(const char *path, file_bytes *file) {
-    file->path = path;
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (descriptor < 0)
-        return complain(EX_NOINPUT, path, "cannot open the file: %s", strerror(errno));
-    struct stat facts;
-    int code;
-    if (fstat(descriptor, &facts) != 0)
-        code = complain(EX_NOINPUT, path, "cannot open the file: %s", strerror(errno));
-    else if (!S_ISREG(facts.st_mode))
-        code =
-            complain(EX_NOINPUT, path, "is not a regular file: pipes and folders cannot be read");
-    else
-        code = map_file(descriptor, (size_t)facts.st_size, file);
-    close(descriptor);
-    return code;
+static int take_as(const description *said, array *out) {
+    if (said->dtype == 0)
+        return EX_OK;
+    if (type_size(said->dtype) != type_size(out->found.dtype))
+        return complain(EX_DATAERR, out->path,
+                        "holds %s, which cannot be taken for %s: the elements differ in size",
+                        type_name(out->found.dtype), type_name(said->dtype));
+    out->found.dtype = said->dtype;
+    return EX_OK;
 }
 
-static int read_bytes(const file_bytes *file, xent_tensor *tensor) {
-    for (const format *const *known = FORMATS; *known; known++) {
-        if ((*known)->recognise(file))
-            return (*known)->read(file, tensor);
-    }
-    return complain(
-        EX_DATAERR, file->path,
-        file->size == 0
-            ? "the file is empty"
-            : "is not a .npy file (it does not begin with \\x93NUMPY): write it with numpy.save");
+/* Elements without a head, as the user describes them. */
+static int find_raw(const description *said, array *out) {
+    out->found = (contents){
+        .dtype = said->dtype, .ndim = said->ndim, .swapped = said->swapped, .offset = said->offset};
+    memcpy(out->found.shape, said->shape, sizeof out->found.shape);
+    if (said->offset > out->file.size)
+        return complain(EX_DATAERR, out->path, "ends before the offset at which elements begin");
+    return check_elements_end(&out->file, &out->found, type_name(said->dtype));
 }
 
-int open_array(const char *path, array *array_out) {
-    file_bytes file = {0};
-    int code = map_path(path, &file);
-    array_out->path = path;
-    array_out->map = file.data;
-    array_out->map_size = file.size;
-    return code == EX_OK ? read_bytes(&file, &array_out->tensor) : code;
+static int find_elements(const description *said, const sought *what, array *out) {
+    if (said->raw)
+        return find_raw(said, out);
+    int code = read_elements(&out->file, what, &out->found);
+    return code == EX_OK ? take_as(said, out) : code;
+}
+
+int open_array(const char *path, const description *said, bool reals, array *out) {
+    sought what = {.reals = reals};
+    *out = (array){.path = path, .file.descriptor = -1};
+    int code = said->raw ? EX_OK : split_path(path, out, &what);
+    if (code == EX_OK)
+        code = open_source(out->file_name ? out->file_name : path, &out->file);
+    if (code != EX_OK)
+        return code;
+    if (what.member)
+        out->file.path = path;
+    code = find_elements(said, &what, out);
+    if (code != EX_OK)
+        return code;
+    out->tensor = xent_ndarray(NULL, out->found.dtype, out->found.ndim, out->found.shape);
+    set_dense_strides(&out->tensor, out->found.fortran_order);
+    return EX_OK;
 }
 
 void close_array(array *opened) {
-    if (opened->map)
-        munmap(opened->map, opened->map_size);
+    if (!opened->path)
+        return;
+    close_source(&opened->file);
+    free(opened->tensor.data);
+    free(opened->file_name);
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static void swap_bytes(char *elements, int64_t count, size_t size) {
+    for (int64_t i = 0; i < count; i++, elements += size) {
+        for (size_t low = 0, high = size - 1; low < high; low++, high--) {
+            char kept = elements[low];
+            elements[low] = elements[high];
+            elements[high] = kept;
+        }
+    }
+}
+
+static int read_run(void *context, int64_t offset, int64_t size, char *memory) {
+    const array *opened = context;
+    return read_source(&opened->file, opened->found.offset + offset, size, memory);
+}
+
+int read_box(const array *opened, const box *part, void *memory, xent_tensor *view) {
+    const contents *found = &opened->found;
+    int code = for_each_run(&opened->tensor, found->fortran_order, part, memory, read_run,
+                            (void *)(uintptr_t)opened);
+    *view = xent_ndarray(memory, found->dtype, found->ndim, part->length);
+    set_dense_strides(view, found->fortran_order);
+    if (code == EX_OK && found->swapped)
+        swap_bytes(memory, box_count(part, found->ndim), type_size(found->dtype));
+    return code;
+}
+
+/* Elements of a tensor in Fortran order into memory in C order. */
+static void copy_in_c_order(const xent_tensor *from, char *to) {
+    const size_t size = type_size(from->dtype);
+    const int64_t count = element_count(from);
+    for (int64_t i = 0; i < count; i++, to += size) {
+        int64_t offset = 0, rest = i;
+        for (int axis = from->ndim - 1; axis >= 0; axis--) {
+            offset += rest % from->shape[axis] * from->stride[axis];
+            rest /= from->shape[axis];
+        }
+        memcpy(to, (const char *)from->data + (size_t)offset * size, size);
+    }
+}
+
+static void *take_memory(const array *opened) {
+    size_t size = (size_t)element_count(&opened->tensor) * type_size(opened->tensor.dtype);
+    void *memory = malloc(size ? size : 1);
+    if (!memory)
+        complain(EX_SOFTWARE, opened->path, "not enough memory for its %zu bytes", size);
+    return memory;
+}
+
+static int put_in_c_order(array *opened) {
+    char *ordered = take_memory(opened);
+    if (!ordered)
+        return EX_SOFTWARE;
+    copy_in_c_order(&opened->tensor, ordered);
+    free(opened->tensor.data);
+    opened->tensor =
+        xent_ndarray(ordered, opened->found.dtype, opened->found.ndim, opened->found.shape);
+    return EX_OK;
+}
+
+int load_array(array *opened) {
+    const box all = whole_box(&opened->tensor);
+    xent_tensor view;
+    void *memory = take_memory(opened);
+    if (!memory)
+        return EX_SOFTWARE;
+    int code = read_box(opened, &all, memory, &view);
+    opened->tensor = view;
+    return code == EX_OK && opened->found.fortran_order ? put_in_c_order(opened) : code;
 }

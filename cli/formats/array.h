@@ -1,29 +1,42 @@
 /* SPDX-License-Identifier: MIT
- * Arrays in files: reading any known format, writing .npy. */
+ * Arrays in files of any known format: opened, then read whole or a box at a time. */
 #ifndef XENT_CLI_FORMATS_ARRAY_H
 #define XENT_CLI_FORMATS_ARRAY_H
 
-#include "xent.h"
+#include "boxes.h"
+#include "format.h"
 
-#include <stddef.h>
+/* What the user says of a file besides its name. */
+typedef struct description {
+    int32_t dtype; /* 0: as the file says. Of a raw file: its type; else what its elements, of equal
+                      size, are taken for */
+    bool swapped;  /* of a raw file: the other byte order than the machine's */
+    bool raw;      /* no format: elements of this type and shape from offset to the end */
+    int ndim;
+    int64_t shape[XENT_MAX_NDIM];
+    int64_t offset;
+} description;
 
-/* A file's array. The tensor, in C order, lies in a private mapping of the file: it may be written
- * to without changing the file. */
 typedef struct array {
-    const char *path; /* as typed; NULL: not opened */
-    xent_tensor tensor;
-    void *map;
-    size_t map_size;
+    const char *path; /* as typed, "file.npz:name"; NULL: not opened */
+    source file;
+    contents found;
+    xent_tensor
+        tensor;      /* dtype and shape, and how it lies in the file; data is NULL until loaded */
+    char *file_name; /* the path without its member; NULL: there is none */
 } array;
 
-/* Opens the file at path, whatever its format, for reading. EX_OK, or says what is wrong and
- * returns EX_NOINPUT (no such file, or not readable) or EX_DATAERR (not a file that can be read as
- * an array). */
-int open_array(const char *path, array *array_out);
+/* Opens the array at path, "file" or "file:member", as floating-point numbers if it is text and
+ * `reals`. EX_OK, or says what is wrong and returns EX_NOINPUT (no such file, or not readable),
+ * EX_DATAERR (not a file that can be read as an array), or what a spool returns. */
+int open_array(const char *path, const description *said, bool reals, array *out);
 void close_array(array *opened);
 
-/* Writes a tensor in C order as .npy: the file at path is the old one or the whole new one, never a
- * part. EX_OK, or says what is wrong and returns EX_CANTCREAT or EX_IOERR. */
-int write_npy(const char *path, const xent_tensor *tensor);
+/* Reads all of it into memory of its own: tensor.data, in C order. EX_OK or as read_source. */
+int load_array(array *opened);
+
+/* Reads a box into memory, where its elements come in the order of the file; *view is that, in the
+ * machine's byte order. EX_OK or as read_source. */
+int read_box(const array *opened, const box *part, void *memory, xent_tensor *view);
 
 #endif

@@ -1,27 +1,53 @@
 /* SPDX-License-Identifier: MIT
  * What a file format has to offer, and the formats there are. A format joins with one file and one
- * row in open_array's table. */
+ * row in formats.c. */
 #ifndef XENT_CLI_FORMATS_FORMAT_H
 #define XENT_CLI_FORMATS_FORMAT_H
 
+#include "source.h"
 #include "xent.h"
 
 #include <stdbool.h>
-#include <stddef.h>
 
-/* A file's bytes. They come from strangers: nothing about them is known but their number. */
-typedef struct file_bytes {
-    const char *path;
-    unsigned char *data; /* NULL if size is 0 */
-    size_t size;
-} file_bytes;
+/* Where the elements of an array lie, and what they are. The file comes from a stranger: whoever
+ * fills this in has checked that all elements lie within the source. */
+typedef struct contents {
+    int32_t dtype, ndim;
+    int64_t shape[XENT_MAX_NDIM];
+    bool fortran_order; /* the first axis changes fastest */
+    bool swapped;       /* the other byte order than the machine's */
+    int64_t offset;     /* of the first element, in bytes */
+} contents;
+
+/* What is asked for in a file. */
+typedef struct sought {
+    const char *member; /* of an archive: "name" in "file.npz:name"; NULL: its only one */
+    bool reals;         /* text without points or exponents is floating-point all the same */
+} sought;
 
 typedef struct format {
-    bool (*recognise)(const file_bytes *file); /* by its first bytes */
-    /* A tensor in C order that lies in the file's bytes. EX_OK, or says why not: EX_DATAERR. */
-    int (*read)(const file_bytes *file, xent_tensor *tensor);
+    const char *name; /* as sentences call it: ".npy" */
+    bool has_members; /* `sought->member` means something */
+    /* By the first bytes of the file: size of them, at most FORMAT_HEAD. */
+    bool (*recognise)(const unsigned char *head, size_t size);
+    /* Fills *found. May put what it unpacked, a spool, in the place of *file. EX_OK, or says what
+     * is wrong: EX_DATAERR, or what functions of source.h return. */
+    int (*read)(source *file, const sought *what, contents *found);
 } format;
 
+enum { FORMAT_HEAD = 512 };
+
 extern const format NPY_FORMAT;
+
+/* Recognises the file's format and reads it; also for what a format has unpacked. */
+int read_elements(source *file, const sought *what, contents *found);
+
+/* Bytes of the elements of a shape, whose lengths are >= 0, into *size; false if a file cannot hold
+ * as many. An axis of length 0 does not excuse the others. */
+bool elements_size(int ndim, const int64_t *shape, int64_t element_size, int64_t *size);
+
+/* Refuses elements that do not end where the file does: they lie at found->offset, of what the
+ * format calls `type`. EX_OK or EX_DATAERR. */
+int check_elements_end(const source *file, const contents *found, const char *type);
 
 #endif

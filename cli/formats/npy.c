@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: MIT
  * .npy versions 1 to 3: magic, version, header length, a Python dictionary as text, then the
  * elements. https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html */
+#include "npy.h"
 #include "../complain.h"
 #include "../suggest.h"
 #include "../tensors.h"
-#include "array.h"
 #include "format.h"
-#include "output.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { MAGIC_SIZE = 6, TEXT_SIZE = 32, HEAD_SIZE = 512, HEAD_ALIGNMENT = 64 };
+enum { MAGIC_SIZE = 6, TEXT_SIZE = 32, HEAD_ALIGNMENT = 64 };
 static const char MAGIC[MAGIC_SIZE + 1] = "\x93NUMPY";
 
-/* Elements are mapped as they are, so files must be in the byte order of the machine. */
 static const char HOST_ORDER = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? '<' : '>';
 
 typedef struct npy_type {
@@ -146,47 +145,63 @@ static bool parse_header(cursor text, header *head) {
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static bool recognise(const file_bytes *file) {
-    return file->size >= MAGIC_SIZE && memcmp(file->data, MAGIC, MAGIC_SIZE) == 0;
+/* NumPy itself refuses headers above 10,000 bytes; names of fields are what makes them long. */
+enum { VERSION_END = MAGIC_SIZE + 2, LONGEST_HEADER = 1 << 20 };
+
+static bool recognise(const unsigned char *head, size_t size) {
+    return size >= MAGIC_SIZE && memcmp(head, MAGIC, MAGIC_SIZE) == 0;
 }
 
-/* Finds the dictionary's text; the elements begin where it ends. */
-static int find_header(const file_bytes *file, cursor *text) {
-    enum { VERSION_END = MAGIC_SIZE + 2 };
-    int major = file->size >= VERSION_END ? file->data[MAGIC_SIZE] : 1;
-    int minor = file->size >= VERSION_END ? file->data[MAGIC_SIZE + 1] : 0;
+static int refuse_cut(const source *file) {
+    return complain(
+        EX_DATAERR, file->path,
+        "ends inside its header: the file is cut off or damaged; copy or save it again");
+}
+
+/* Finds where the dictionary's text begins and its length; the elements begin where it ends. */
+static int find_header(const source *file, int64_t *start, int64_t *length) {
+    unsigned char head[VERSION_END + 4] = {0};
+    int64_t present = file->size < (int64_t)sizeof head ? file->size : (int64_t)sizeof head;
+    int code = read_source(file, 0, present, head);
+    if (code != EX_OK)
+        return code;
+    int major = present >= VERSION_END ? head[MAGIC_SIZE] : 1;
+    int minor = present >= VERSION_END ? head[MAGIC_SIZE + 1] : 0;
     if (major < 1 || major > 3 || minor != 0)
         return complain(EX_DATAERR, file->path,
                         "is .npy version %d.%d: only 1.0, 2.0 and 3.0 are known", major, minor);
-    size_t width = major == 1 ? 2 : 4;
-    size_t start = VERSION_END + width, length = 0;
-    for (size_t i = 0; i < width && start <= file->size; i++)
-        length |= (size_t)file->data[VERSION_END + i] << (8 * i);
-    if (start > file->size || length > file->size - start)
-        return complain(
-            EX_DATAERR, file->path,
-            "ends inside its header: the file is cut off or damaged; copy or save it again");
-    text->at = (const char *)file->data + start;
-    text->end = text->at + length;
-    return EX_OK;
+    int width = major == 1 ? 2 : 4;
+    *start = VERSION_END + width;
+    *length = 0;
+    for (int i = 0; i < width; i++)
+        *length |= (int64_t)head[VERSION_END + i] << (8 * i);
+    if (*start > file->size || *length > file->size - *start)
+        return refuse_cut(file);
+    return *length <= LONGEST_HEADER
+               ? EX_OK
+               : complain(EX_DATAERR, file->path,
+                          "has a header of %" PRId64 " bytes: more than %d cannot be right",
+                          *length, (int)LONGEST_HEADER);
 }
 
-static int find_type(const char *descr) {
+/* "f4" and the like; "V2" is how ml_dtypes' bfloat16 is saved. */
+static int32_t find_type(const char *descr) {
+    if (strchr("<>|", descr[0]) && strcmp(descr + 1, "V2") == 0)
+        return XENT_BF16;
     for (int i = 0; i < TYPE_COUNT; i++) {
-        bool order_fits = descr[0] == HOST_ORDER || (descr[0] == '|' && TYPES[i].code[1] == '1');
-        if (order_fits && strcmp(descr + 1, TYPES[i].code) == 0)
-            return i;
+        bool known_order = strchr("<>", descr[0]) || (descr[0] == '|' && TYPES[i].code[1] == '1');
+        if (known_order && strcmp(descr + 1, TYPES[i].code) == 0)
+            return TYPES[i].dtype;
     }
-    return -1;
+    return 0;
 }
 
 static int refuse_type(const char *path, const char *descr) {
     if (strchr("<>", descr[0]) && strchr("fiu", descr[1])) {
-        complain(
-            EX_DATAERR, path,
-            "has elements of type '%s', which cannot be read here: the types are float16, float32, "
-            "float64, int8 to int64 and uint8 to uint64 in this machine's byte order",
-            descr);
+        complain(EX_DATAERR, path,
+                 "has elements of type '%s', which cannot be read: the types are float16, float32, "
+                 "float64, bfloat16, int8 to int64 and uint8 to uint64",
+                 descr);
         suggest_conversion(NULL, path,
                            "a.astype({\"f\": numpy.float64, \"i\": numpy.int64, "
                            "\"u\": numpy.uint64}[a.dtype.kind])");
@@ -194,81 +209,60 @@ static int refuse_type(const char *path, const char *descr) {
     }
     return complain(
         EX_DATAERR, path,
-        "has elements of type '%s': arrays hold float16, float32, float64, int8 to int64 or "
-        "uint8 to uint64; convert with a.astype(..) before numpy.save",
+        "has elements of type '%s': arrays hold float16, float32, float64, bfloat16, int8 to int64 "
+        "or uint8 to uint64; convert with a.astype(..) before numpy.save",
         descr);
 }
 
-static int refuse_order(const char *path) {
-    complain(EX_DATAERR, path, "is in Fortran order (last axis slowest): only C order can be read");
-    suggest_conversion(NULL, path, "numpy.ascontiguousarray(a)");
-    return EX_DATAERR;
-}
-
-/* Bytes of the elements. An axis of length 0 does not excuse the others. */
-static bool data_size(const header *head, size_t element_size, size_t *size) {
-    bool empty = false;
-    *size = element_size;
-    for (int axis = 0; axis < head->ndim; axis++) {
-        empty = empty || head->shape[axis] == 0;
-        if (head->shape[axis] > 0 && __builtin_mul_overflow(*size, head->shape[axis], size))
-            return false;
-    }
-    bool fits = *size <= PTRDIFF_MAX;
-    *size = empty ? 0 : *size;
-    return fits;
-}
-
-static int check_size(const file_bytes *file, const header *head, size_t present,
-                      size_t element_size) {
-    size_t promised;
-    char shape[SHAPE_TEXT];
-    write_shape(shape, head->ndim, head->shape);
-    if (!data_size(head, element_size, &promised))
-        return complain(EX_DATAERR, file->path, "claims the shape %s, more than any file can hold",
-                        shape);
-    if (promised != present)
-        return complain(
-            EX_DATAERR, file->path,
-            "has %zu bytes of elements, but shape %s of type '%s' needs %zu: the file is %s",
-            present, shape, head->descr, promised,
-            present < promised ? "cut off" : "longer than its header says");
-    return EX_OK;
-}
-
-static int read_npy(const file_bytes *file, xent_tensor *tensor) {
-    cursor text = {NULL, NULL};
-    header head = {0};
-    int code = find_header(file, &text);
-    if (code != EX_OK)
-        return code;
-    if (!parse_header(text, &head))
-        return complain(
-            EX_DATAERR, file->path,
-            "has a header that is not {'descr': '<f4', 'fortran_order': False, 'shape': (4, 3)} "
-            "or the like: it is damaged, or holds Python objects or named fields");
-    int type = find_type(head.descr);
-    if (type < 0)
-        return refuse_type(file->path, head.descr);
-    if (head.fortran_order)
-        return refuse_order(file->path);
-    if (head.ndim > XENT_MAX_NDIM)
-        return complain(EX_DATAERR, file->path, "has %d axes: at most %d can be read", head.ndim,
+static int fill_elements(const source *file, const header *head, int64_t offset, contents *found) {
+    int32_t dtype = find_type(head->descr);
+    if (dtype == 0)
+        return refuse_type(file->path, head->descr);
+    if (head->ndim > XENT_MAX_NDIM)
+        return complain(EX_DATAERR, file->path, "has %d axes: at most %d can be read", head->ndim,
                         XENT_MAX_NDIM);
-    int32_t dtype = TYPES[type].dtype;
-    size_t present = file->size - (size_t)(text.end - (const char *)file->data);
-    code = check_size(file, &head, present, type_size(dtype));
-    if (code == EX_OK)
-        *tensor = xent_ndarray(file->data + (file->size - present), dtype, head.ndim, head.shape);
-    return code;
+    *found = (contents){.dtype = dtype,
+                        .ndim = head->ndim,
+                        .fortran_order = head->fortran_order,
+                        .swapped = head->descr[0] != '|' && head->descr[0] != HOST_ORDER,
+                        .offset = offset};
+    memcpy(found->shape, head->shape, sizeof found->shape);
+    return check_elements_end(file, found, head->descr);
 }
 
-const format NPY_FORMAT = {recognise, read_npy};
+static int read_header(const source *file, int64_t start, int64_t length, header *head) {
+    char *text = malloc((size_t)length + 1);
+    if (!text)
+        return complain(EX_SOFTWARE, file->path, "not enough memory");
+    int code = read_source(file, start, length, text);
+    bool parsed = code == EX_OK && parse_header((cursor){text, text + length}, head);
+    free(text);
+    if (code != EX_OK || parsed)
+        return code;
+    return complain(
+        EX_DATAERR, file->path,
+        "has a header that is not {'descr': '<f4', 'fortran_order': False, 'shape': (4, 3)} "
+        "or the like: it is damaged, or holds Python objects or named fields");
+}
+
+static int read_npy(source *file, const sought *what, contents *found) {
+    int64_t start = 0, length = 0;
+    header head = {.ndim = 0};
+    (void)what;
+    int code = find_header(file, &start, &length);
+    if (code == EX_OK)
+        code = read_header(file, start, length, &head);
+    return code == EX_OK ? fill_elements(file, &head, start + length, found) : code;
+}
+
+const format NPY_FORMAT = {.name = ".npy", .recognise = recognise, .read = read_npy};
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
 static const char *type_code(int32_t dtype) {
     int i = 0;
+    if (dtype == XENT_BF16)
+        return "V2";
     while (TYPES[i].dtype != dtype)
         i++;
     return TYPES[i].code;
@@ -282,14 +276,14 @@ static void tuple_text(char *text, const xent_tensor *tensor) {
     strcpy(text + length - 1, tensor->ndim == 1 ? ",)" : ")");
 }
 
-/* A version 1.0 head, padded so that the elements are aligned; returns its size. */
-static size_t write_head(char *head, const xent_tensor *tensor) {
+size_t write_npy_head(char *head, const xent_tensor *tensor, bool fortran_order) {
     enum { START = MAGIC_SIZE + 4 };
     char shape[SHAPE_TEXT + 1];
     tuple_text(shape, tensor);
-    int length = snprintf(
-        head + START, HEAD_SIZE - START, "{'descr': '%c%s', 'fortran_order': False, 'shape': %s, }",
-        type_size(tensor->dtype) == 1 ? '|' : HOST_ORDER, type_code(tensor->dtype), shape);
+    int length = snprintf(head + START, NPY_HEAD - START,
+                          "{'descr': '%c%s', 'fortran_order': %s, 'shape': %s, }",
+                          type_size(tensor->dtype) == 1 ? '|' : HOST_ORDER,
+                          type_code(tensor->dtype), fortran_order ? "True" : "False", shape);
     size_t used = START + (size_t)length;
     size_t size = (used + HEAD_ALIGNMENT) / HEAD_ALIGNMENT * HEAD_ALIGNMENT;
     memset(head + used, ' ', size - used);
@@ -299,11 +293,4 @@ static size_t write_head(char *head, const xent_tensor *tensor) {
                                         (char)((size - START) >> 8)};
     memcpy(head + MAGIC_SIZE, version_and_length, sizeof version_and_length);
     return size;
-}
-
-int write_npy(const char *path, const xent_tensor *tensor) {
-    char head[HEAD_SIZE];
-    size_t head_size = write_head(head, tensor);
-    size_t size = (size_t)element_count(tensor) * type_size(tensor->dtype);
-    return write_file(path, head, head_size, tensor->data, size);
 }

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,64 +57,157 @@ int check_output(const char *path) {
     return EX_OK;
 }
 
-static bool write_all(int descriptor, const char *data, size_t size) {
-    while (size > 0) {
-        ssize_t written = write(descriptor, data, size);
-        if (written < 0 && errno != EINTR)
-            return false;
-        data += written > 0 ? written : 0;
-        size -= written > 0 ? (size_t)written : 0;
-    }
-    return true;
+/* ---- interruption ---------------------------------------------------------------------------- */
+
+/* What a signal handler has to remove. Signals are held while it changes, and while a file is made
+ * or moved. */
+enum { MOST_OUTPUTS = 4 };
+static const char *volatile temporaries[MOST_OUTPUTS];
+static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP};
+enum { SIGNAL_COUNT = sizeof SIGNALS / sizeof *SIGNALS };
+
+static sigset_t hold_signals(void) {
+    sigset_t these, kept;
+    sigemptyset(&these);
+    for (int i = 0; i < SIGNAL_COUNT; i++)
+        sigaddset(&these, SIGNALS[i]);
+    sigprocmask(SIG_BLOCK, &these, &kept);
+    return kept;
 }
 
-/* Brings a written temporary file onto the disk and to its name, or removes it. */
-static int finish(int descriptor, const char *temporary, const char *path, bool written) {
-    written = written && fsync(descriptor) == 0;
-    int reason = errno;
-    if (close(descriptor) != 0 && written) {
-        written = false;
-        reason = errno;
-    }
-    if (!written) {
-        unlink(temporary);
-        return complain(EX_IOERR, path, "cannot write the file: %s", strerror(reason));
-    }
-    if (rename(temporary, path) == 0)
-        return EX_OK;
-    reason = errno;
-    unlink(temporary);
-    return complain(EX_CANTCREAT, path, "cannot create the file: %s", strerror(reason));
+static void release_signals(sigset_t kept) {
+    sigprocmask(SIG_SETMASK, &kept, NULL);
 }
 
-/* Creates a new file beside path, under a name nobody has: *temporary, in new memory. */
-static int create_beside(const char *path, char **temporary) {
+/* Puts `name` in the place of `instead_of`; NULL is an empty place. */
+static void note_temporary(const char *instead_of, const char *name) {
+    for (int i = 0; i < MOST_OUTPUTS; i++) {
+        if (temporaries[i] == instead_of) {
+            temporaries[i] = name;
+            return;
+        }
+    }
+}
+
+static void stop(int signal_number) {
+    for (int i = 0; i < MOST_OUTPUTS; i++) {
+        if (temporaries[i])
+            unlink(temporaries[i]);
+    }
+    _exit(128 + signal_number);
+}
+
+/* A signal that the parent has ignored (nohup, a background job of sh) stays ignored. */
+void clean_up_on_signals(void) {
+    for (int i = 0; i < SIGNAL_COUNT; i++) {
+        struct sigaction now, act = {.sa_handler = stop};
+        sigfillset(&act.sa_mask);
+        if (sigaction(SIGNALS[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+            sigaction(SIGNALS[i], &act, NULL);
+    }
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+/* Opens a new file beside path, under a name nobody has; its name comes in new memory, or is NULL
+ * if there is none. */
+static char *create_beside(const char *path, int *descriptor) {
     enum { TRIES = 1000 };
-    char name[64];
-    int descriptor = -1;
+    char name[64], *temporary = NULL;
     errno = EEXIST;
-    for (int i = 0; i < TRIES && descriptor < 0 && errno == EEXIST; i++) {
+    for (int i = 0; i < TRIES && !temporary && errno == EEXIST; i++) {
         snprintf(name, sizeof name, ".xent-%ld-%d", (long)getpid(), i);
-        free(*temporary);
-        *temporary = beside(path, name);
-        if (*temporary)
-            descriptor = open(*temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        temporary = beside(path, name);
+        *descriptor =
+            temporary ? open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666) : -1;
+        if (*descriptor < 0) {
+            int reason = errno;
+            free(temporary);
+            temporary = NULL;
+            errno = reason;
+        }
     }
-    return descriptor;
+    return temporary;
 }
 
-int write_file(const char *path, const void *head, size_t head_size, const void *data,
-               size_t size) {
-    char *temporary = NULL;
-    int descriptor = create_beside(path, &temporary);
-    int code;
-    if (descriptor < 0) {
+static int cannot_write(const output *file, int reason) {
+    return complain(EX_IOERR, file->path, "cannot write the file: %s", strerror(reason));
+}
+
+int begin_output(const char *path, int64_t size, output *file) {
+    *file = (output){.path = path, .descriptor = -1};
+    sigset_t kept = hold_signals();
+    file->temporary = create_beside(path, &file->descriptor);
+    int reason = errno, code = EX_OK;
+    if (file->temporary)
+        note_temporary(NULL, file->temporary);
+    release_signals(kept);
+    if (!file->temporary)
         code = complain(EX_CANTCREAT, path, "cannot create a file in this folder: %s",
-                        strerror(errno));
-    } else {
-        bool written = write_all(descriptor, head, head_size) && write_all(descriptor, data, size);
-        code = finish(descriptor, temporary, path, written);
-    }
-    free(temporary);
+                        strerror(reason));
+    else if (ftruncate(file->descriptor, size) != 0)
+        code = cannot_write(file, errno);
+    if (code != EX_OK)
+        drop_output(file);
     return code;
+}
+
+int write_output(const output *file, int64_t offset, const void *data, int64_t size) {
+    const char *from = data;
+    while (size > 0) {
+        ssize_t written =
+            pwrite(file->descriptor, from, size < SSIZE_MAX ? (size_t)size : SSIZE_MAX, offset);
+        if (written < 0 && errno != EINTR)
+            return cannot_write(file, errno);
+        if (written > 0) {
+            from += written;
+            offset += written;
+            size -= written;
+        }
+    }
+    return EX_OK;
+}
+
+static int flush_output(output *file) {
+    int reason = fsync(file->descriptor) == 0 ? 0 : errno;
+    if (close(file->descriptor) != 0 && reason == 0)
+        reason = errno;
+    file->descriptor = -1;
+    return reason == 0 ? EX_OK : cannot_write(file, reason);
+}
+
+/* The file is no longer ours to remove. */
+static void forget_output(output *file) {
+    note_temporary(file->temporary, NULL);
+    free(file->temporary);
+    *file = (output){.path = NULL, .descriptor = -1};
+}
+
+int finish_output(output *file) {
+    if (!file->path)
+        return EX_OK;
+    int code = flush_output(file);
+    sigset_t kept = hold_signals();
+    if (code == EX_OK && rename(file->temporary, file->path) == 0)
+        forget_output(file);
+    else if (code == EX_OK)
+        code = complain(EX_CANTCREAT, file->path, "cannot create the file: %s", strerror(errno));
+    release_signals(kept);
+    if (code != EX_OK)
+        drop_output(file);
+    return code;
+}
+
+void drop_output(output *file) {
+    if (!file->path)
+        return;
+    if (file->descriptor >= 0)
+        close(file->descriptor);
+    sigset_t kept = hold_signals();
+    if (file->temporary) {
+        unlink(file->temporary);
+        forget_output(file);
+    }
+    file->path = NULL;
+    release_signals(kept);
 }

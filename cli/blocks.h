@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * A batch in blocks of rows that fit memory: boxes of logits, and the labels that go with them. */
+#ifndef XENT_CLI_BLOCKS_H
+#define XENT_CLI_BLOCKS_H
+
+#include "formats/boxes.h"
+#include "xent.h"
+
+#include <stdbool.h>
+
+/* Rows [first, first + rows) in C order of the labels: a box of the labels and, with all classes, of
+ * the logits. */
+typedef struct block {
+    int64_t first, rows;
+    box labels, logits;
+} block;
+
+/* How the rows are divided: along one axis of the labels, index by index of those before it. */
+typedef struct division {
+    const xent_tensor *logits, *labels;
+    int class_axis; /* in [0, ndim) */
+    int axis;       /* of the labels; labels->ndim: one row at a time */
+    int64_t length; /* of a block along it, but for the last */
+    int64_t inner;  /* rows for each index of it */
+    int64_t most;   /* elements of logits in a block, at most */
+} division;
+
+/* Blocks of at most `budget` bytes of logits, or one row. The tensors' dtypes and shapes fit. */
+division divide_batch(const xent_tensor *logits, const xent_tensor *labels, int class_axis,
+                      int64_t budget);
+
+/* The first block (first = rows = 0 before the call), then each that follows; false after the last.
+ * A batch without rows has none. */
+bool next_block(const division *how, block *at);
+
+#endif

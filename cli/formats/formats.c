@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ * The table of formats, told apart by content, and what their readers share. */
+#include "../complain.h"
+#include "../tensors.h"
+#include "format.h"
+
+#include <inttypes.h>
+
+static const format *const FORMATS[] = {&NPY_FORMAT};
+enum { FORMAT_COUNT = sizeof FORMATS / sizeof *FORMATS };
+
+static const format *find_format(const unsigned char *head, size_t size) {
+    for (int i = 0; i < FORMAT_COUNT; i++) {
+        if (FORMATS[i]->recognise(head, size))
+            return FORMATS[i];
+    }
+    return NULL;
+}
+
+int read_elements(source *file, const sought *what, contents *found) {
+    unsigned char head[FORMAT_HEAD];
+    int64_t size = file->size < FORMAT_HEAD ? file->size : FORMAT_HEAD;
+    int code = read_source(file, 0, size, head);
+    if (code != EX_OK)
+        return code;
+    if (size == 0)
+        return complain(EX_DATAERR, file->path, "the file is empty");
+    const format *known = find_format(head, (size_t)size);
+    if (!known)
+        return complain(EX_DATAERR, file->path,
+                        "is of no format that can be read: .npy, for example by numpy.save");
+    if (what->member && !known->has_members)
+        return complain(EX_DATAERR, file->path,
+                        "is a %s file, which holds one array and no member '%s'", known->name,
+                        what->member);
+    return known->read(file, what, found);
+}
+
+bool elements_size(int ndim, const int64_t *shape, int64_t element_size, int64_t *size) {
+    bool empty = false;
+    *size = element_size;
+    for (int axis = 0; axis < ndim; axis++) {
+        empty = empty || shape[axis] == 0;
+        if (shape[axis] > 0 && __builtin_mul_overflow(*size, shape[axis], size))
+            return false;
+    }
+    *size = empty ? 0 : *size;
+    return true;
+}
+
+int check_elements_end(const source *file, const contents *found, const char *type) {
+    int64_t promised, present = file->size - found->offset;
+    char shape[SHAPE_TEXT];
+    write_shape(shape, found->ndim, found->shape);
+    if (!elements_size(found->ndim, found->shape, (int64_t)type_size(found->dtype), &promised))
+        return complain(EX_DATAERR, file->path, "claims the shape %s, more than any file can hold",
+                        shape);
+    if (promised != present)
+        return complain(EX_DATAERR, file->path,
+                        "has %" PRId64
+                        " bytes of elements, but shape %s of type '%s' needs %" PRId64
+                        ": the file is %s",
+                        present, shape, type, promised,
+                        present < promised ? "cut off" : "longer than its header says");
+    return EX_OK;
+}
