@@ -90,7 +90,12 @@ static double times(double coefficient, double value) {
     return coefficient == 0 ? 0 : coefficient * value;
 }
 
-/* coefficient*value + rest, likewise */
+/* a*b as an operand of a sum: an fma, which no compiler contracts with that sum */
+static double product_of(double a, double b) {
+    return fma(a, b, 0.0);
+}
+
+/* coefficient*value + rest, where a coefficient of 0 wins as well */
 static double plus_times(double coefficient, double value, double rest) {
     return coefficient == 0 ? rest : fma(coefficient, value, rest);
 }
@@ -126,20 +131,25 @@ static void apply_formula(const struct formula *formula, struct row *row, double
     row->entropy = spread + stats->heat / sum;
     row->share = 1 / sum;
 
-    double hard = formula->hard * row->label_weight;
+    double hard = product_of(formula->hard, row->label_weight);
     double soft_nll = plus_times(stats->mass, spread, stats->gap);
     double z_term = times(formula->z_loss, row->lse * row->lse);
     double unweighted = plus_times(hard, nll, plus_times(formula->rate, soft_nll, z_term));
     row->loss = times(row->weight, unweighted);
 
     double part = row->weight / formula->denominator;
-    double soft = plus_times(2 * formula->z_loss, row->lse, formula->rate * stats->mass);
-    double pull = formula->rate * row->label_weight;
+    double soft = plus_times(formula->z_loss, 2 * row->lse, product_of(formula->rate, stats->mass));
+    double pull = product_of(formula->rate, row->label_weight);
     row->a = times(hard + soft, formula->scale * part) / sum;
     row->b = times(formula->rate, formula->scale * part);
-    if (hard + soft != 0 || pull != 0)
-        row->label_grad = row->label_slope * part * fma(soft, p, -fma(hard, others, pull));
+    double label_part = times(row->label_slope, fma(soft, p, -fma(hard, others, pull)));
+    row->label_grad = times(label_part, part);
     row->grad_is_nan = isnan(part);
+}
+
+/* Counted, with a largest logit and neither NaN nor +inf. */
+static bool is_usable(const struct row *row) {
+    return row->kind == ROW_COUNTED && row->stats.arg >= 0 && !row->stats.poisoned;
 }
 
 static void finish_from_logits(const struct formula *formula, struct row *rows, int count,
@@ -147,19 +157,17 @@ static void finish_from_logits(const struct formula *formula, struct row *rows, 
     double spread[MOST_ROWS], ratio[MOST_ROWS];
     struct fall falls[MOST_ROWS];
     for (int i = 0; i < count; i++)
-        spread[i] = rows[i].kind == ROW_COUNTED && rows[i].stats.arg >= 0 && !rows[i].stats.poisoned
-                        ? rows[i].stats.rest / rows[i].stats.top
-                        : 0;
+        spread[i] = is_usable(&rows[i]) ? rows[i].stats.rest / rows[i].stats.top : 0;
     math->log1p(spread, count);
     for (int i = 0; i < count; i++) {
         falls[i] = fall_from(rows[i].stats.max, rows[i].label_logit, formula->scale);
-        ratio[i] = -falls[i].high;
+        ratio[i] = is_usable(&rows[i]) ? -falls[i].high : 0;
     }
     math->exp(ratio, count);
     for (int i = 0; i < count; i++) {
         if (rows[i].kind != ROW_COUNTED)
             continue;
-        if (rows[i].stats.arg < 0 || rows[i].stats.poisoned)
+        if (!is_usable(&rows[i]))
             lose_row(&rows[i]);
         else
             apply_formula(formula, &rows[i], spread[i], exp_of_fall(falls[i], ratio[i]));

@@ -10,7 +10,7 @@
 #include "block_template.h"
 
 const xent_math MATH_TABLE = {
-    .exp = math_exp, .log = math_log, .log1p = math_log1p, .bend = math_bend};
+    .exp = math_exp, .log = math_log, .log1p = math_log1p, .bend = math_bend, .add = math_add};
 
 #define TYPE f64
 #define ELEM double

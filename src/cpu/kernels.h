@@ -16,9 +16,18 @@
 
 #include "xent.h"
 
+#include <float.h>
 #include <stdbool.h>
 
-enum { BLOCK = 1024, PARTS = 128, MOMENT_PARTS = 64, ACROSS = 16, TILE = 64 };
+/* Results are the same everywhere only where every operation is rounded once, to its own type. */
+#if FLT_EVAL_METHOD != 0
+#error "xent needs FLT_EVAL_METHOD 0: do not compile with -mfpmath=387"
+#endif
+#ifdef __FAST_MATH__
+#error "xent needs exact floating-point arithmetic: do not compile with -ffast-math"
+#endif
+
+enum { BLOCK = 1024, PARTS = 128, MOMENT_PARTS = 64, ACROSS = 16, TILE = 64, SUM_LANES = 16 };
 
 /* What one range of classes of a row amounts to. Below, z = scale*x and E_c = 2^(z_c*log2(e) - k),
  * or, where |scale*max| >= 2^20 (shifted), E_c = 2^((z_c - scale*max)*log2(e)); E_c below 2^-125
@@ -69,13 +78,17 @@ typedef struct xent_kernels {
 
 /* Functions on n doubles in place; each result depends on its value alone. */
 typedef struct xent_math {
-    void (*exp)(double *values,
-                int64_t n); /* <= 1 ulp, of values <= 709; 0 where exp(value) < 2^-1021 */
-    void (*log)(double *values, int64_t n);   /* <= 1 ulp, of values >= 0: log 0 = -inf */
-    void (*log1p)(double *values, int64_t n); /* <= 1 ulp, of finite values >= 0 */
+    /* The first three within 1 ulp: exp of values <= 709, 0 where exp(value) < 2^-1021; log of
+     * values >= 0, log 0 = -inf; log1p of finite values >= 0. */
+    void (*exp)(double *values, int64_t n);
+    void (*log)(double *values, int64_t n);
+    void (*log1p)(double *values, int64_t n);
     /* Softcap: z = cap*tanh(scale*x/cap), slope = dz/dx = scale*4u/(1 + u)^2 with u =
      * exp(-2*scale*|x|/cap). NaN, +inf and -inf stay, with slope = scale. slope may be NULL. */
     void (*bend)(double *values, int64_t n, double scale, double cap, double *slope);
+    /* Adds n values, a multiple of SUM_LANES, to SUM_LANES sums of two doubles each: value i to sum
+     * i % SUM_LANES, with an error of at most 2^-105 of it. low is 0 where high is not finite. */
+    void (*add)(double *high, double *low, const double *values, int64_t n);
 } xent_math;
 
 /* The best of this machine, under the cap of XENT_ISA. dtype: F32, F64, BF16 or F16. */

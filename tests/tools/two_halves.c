@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * two_halves ROWS CLASSES LOGITS.npy LABELS.npy: scores the mapped bf16 logits and i32 labels as two
- * batches, merges their totals and prints "loss_sum weight_sum rows counted correct nonfinite". */
+ * two_halves ROWS CLASSES LOGITS.npy LABELS.npy: scores the mapped bf16 logits and i32 labels as
+ * two batches, merges their totals and prints "loss_sum weight_sum rows counted correct
+ * nonfinite". */
 #define _POSIX_C_SOURCE 200809L
 #include "xent.h"
 
