@@ -110,7 +110,7 @@ static void write_along(const struct plan *plan, struct scratch scratch, const s
     for (int64_t b = 0; b < plan->blocks; b++) {
         const xent_stats *block = &scratch.blocks[i * plan->blocks + b];
         const char *e = terms + b * BLOCK * lane_size(plan);
-        double factor = block_factor(block, &row->stats, plan->formula.scale, plan->math);
+        double factor = block_factor(block, &row->stats, plan->formula.by.scale, plan->math);
         struct blend share = probability_blend(row, factor);
         struct blend blend = gradient_blend(row, factor);
         if (probability->data && has_probability(row))
@@ -129,7 +129,7 @@ static void write_tile(const struct plan *plan, struct scratch scratch, const st
     struct blend blends[ACROSS], shares[ACROSS];
     for (int j = 0; j < width; j++) {
         double factor = block_factor(&scratch.blocks[b * ACROSS + j], &rows[j].stats,
-                                     plan->formula.scale, plan->math);
+                                     plan->formula.by.scale, plan->math);
         shares[j] = (struct blend){0, 0};
         blends[j] = (struct blend){0, 0};
         if (has_probability(&rows[j]))
@@ -163,7 +163,7 @@ static void write_across(const struct plan *plan, struct scratch scratch, const 
         if (classes > TILE)
             plan->kernels->terms_across(
                 row_address(logits, rows[0].index) + first * logits->class_step, width, n,
-                step / dtype_size(logits->dtype), class_stride(logits), plan->formula.scale,
+                step / dtype_size(logits->dtype), class_stride(logits), plan->formula.by.scale,
                 &scratch.blocks[b * ACROSS], scratch.terms);
         write_tile(plan, scratch, rows, width, b, first, n);
     }

@@ -16,11 +16,7 @@ double block_factor(const xent_stats *block, const xent_stats *row, double scale
 /* The options and the denominator as the numbers in the formula. */
 struct formula {
     int32_t logits_are;
-    double scale;       /* s; 1 under softcap, whose z hold it already */
-    double rate;        /* e/C */
-    double hard;        /* 1 - e */
-    double z_loss;      /* q */
-    double denominator; /* D; 0: the gradient is 0 */
+    xent_coefficients by; /* denominator 0: the gradient is 0 */
 };
 
 struct formula make_formula(const xent_options *options, int64_t classes, double denominator);
@@ -30,9 +26,6 @@ typedef enum row_kind {
     ROW_LOST,    /* bad and to be NaN: everything NaN */
     ROW_COUNTED
 } row_kind;
-
-/* Rows that are worked on together, at most. */
-enum { MOST_ROWS = 64 };
 
 /* One row on its way from label and logits to outputs. */
 struct row {

@@ -27,7 +27,15 @@
 #error "xent needs exact floating-point arithmetic: do not compile with -ffast-math"
 #endif
 
-enum { BLOCK = 1024, PARTS = 128, MOMENT_PARTS = 64, ACROSS = 16, TILE = 64, SUM_LANES = 16 };
+enum {
+    BLOCK = 1024,
+    PARTS = 128,
+    MOMENT_PARTS = 64,
+    ACROSS = 16,
+    TILE = 64,
+    SUM_LANES = 16,
+    MOST_ROWS = 64
+};
 
 /* What one range of classes of a row amounts to. Below, z = scale*x and E_c = 2^(z_c*log2(e) - k),
  * or, where |scale*max| >= 2^20 (shifted), E_c = 2^((z_c - scale*max)*log2(e)); E_c below 2^-125
@@ -76,6 +84,30 @@ typedef struct xent_kernels {
     void (*narrow)(const double *in, int64_t n, void *out, int64_t stride);
 } xent_kernels;
 
+/* The numbers in the formula of xent.h that all rows share. */
+typedef struct xent_coefficients {
+    double scale;       /* s; 1 under softcap, whose z hold it already */
+    double rate;        /* e/C */
+    double hard;        /* 1 - e */
+    double z_loss;      /* q */
+    double denominator; /* D; 0: the gradient is not used */
+} xent_coefficients;
+
+/* Rows side by side, a column for each number. Statistics of rows that mean nothing are as of a
+ * single logit of 0. */
+typedef struct xent_columns {
+    double max[MOST_ROWS], top[MOST_ROWS], rest[MOST_ROWS]; /* of xent_stats, as the next three */
+    double mass[MOST_ROWS], gap[MOST_ROWS], heat[MOST_ROWS];
+    double weight[MOST_ROWS], label_weight[MOST_ROWS]; /* w and k[y] */
+    double label_logit[MOST_ROWS];                     /* x[y], under softcap z[y] */
+    double label_slope[MOST_ROWS];                     /* dz/dx at the label: s without softcap */
+
+    double loss[MOST_ROWS], lse[MOST_ROWS], label_probability[MOST_ROWS], entropy[MOST_ROWS];
+    /* gradient of class c: a*E_c - b*k_c, of the label: label_grad; under softcap the first is still
+     * to be multiplied with the slope; probability: share*E_c */
+    double a[MOST_ROWS], b[MOST_ROWS], label_grad[MOST_ROWS], share[MOST_ROWS];
+} xent_columns;
+
 /* Functions on n doubles in place; each result depends on its value alone. */
 typedef struct xent_math {
     /* The first three within 1 ulp: exp of values <= 709, 0 where exp(value) < 2^-1021; log of
@@ -89,6 +121,8 @@ typedef struct xent_math {
     /* Adds n values, a multiple of SUM_LANES, to SUM_LANES sums of two doubles each: value i to sum
      * i % SUM_LANES, with an error of at most 2^-105 of it. low is 0 where high is not finite. */
     void (*add)(double *high, double *low, const double *values, int64_t n);
+    /* The formula: the second half of the columns of n rows from the first. */
+    void (*finish)(const xent_coefficients *by, xent_columns *rows, int64_t n);
 } xent_math;
 
 /* The best of this machine, under the cap of XENT_ISA. dtype: F32, F64, BF16 or F16. */
