@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The scalar maths of every option: row statistics -> loss and gradient coefficients.
+ * Row statistics -> loss and gradient coefficients, and what rows that need care get instead.
  * No product is an operand of + or -: fma says where one rounding is meant, so that no compiler
  * decides. */
 #include "terms.h"

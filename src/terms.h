@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The scalar maths of every option: row statistics -> loss and gradient coefficients. */
+ * Row statistics -> loss and gradient coefficients, and what rows that need care get instead. */
 #ifndef XENT_SRC_TERMS_H
 #define XENT_SRC_TERMS_H
 
