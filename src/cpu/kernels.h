@@ -103,8 +103,8 @@ typedef struct xent_columns {
     double label_slope[MOST_ROWS];                     /* dz/dx at the label: s without softcap */
 
     double loss[MOST_ROWS], lse[MOST_ROWS], label_probability[MOST_ROWS], entropy[MOST_ROWS];
-    /* gradient of class c: a*E_c - b*k_c, of the label: label_grad; under softcap the first is still
-     * to be multiplied with the slope; probability: share*E_c */
+    /* gradient of class c: a*E_c - b*k_c, of the label: label_grad; under softcap the first is
+     * still to be multiplied with the slope; probability: share*E_c */
     double a[MOST_ROWS], b[MOST_ROWS], label_grad[MOST_ROWS], share[MOST_ROWS];
 } xent_columns;
 

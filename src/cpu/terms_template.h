@@ -60,7 +60,7 @@ static inline void finish_some(const xent_coefficients *by, xent_columns *rows, 
     d_store(rows->label_grad + i, times(times(d_load(rows->label_slope + i), label_part), part));
 }
 
-/* MOST_ROWS is a multiple of every width, so that what lies behind the last row is there to read. */
+/* MOST_ROWS is a multiple of every width, so what lies behind the last row is there to read. */
 static void math_finish(const xent_coefficients *by, xent_columns *rows, int64_t n) {
     for (int64_t i = 0; i < n; i += D_WIDTH)
         finish_some(by, rows, i);
