@@ -8,7 +8,7 @@
  *
  * Same bits: every kernel on every instruction set performs the same correctly rounded operations
  * in the same order. E of class c of a block goes to partial sum c % PARTS in the lane type, so
- * that each is a chain of at most 8; the partial sums fold by halves (64, 32, .. 1) in double. The
+ * that each is a chain of at most 4; the partial sums fold by halves (128, 64, .. 1) in double. The
  * moments, in double throughout, have MOMENT_PARTS partial sums. Leaving out a term that is exactly
  * 0 does not change a sum of terms >= 0. */
 #ifndef XENT_CPU_KERNELS_H
@@ -29,7 +29,7 @@
 
 enum {
     BLOCK = 1024,
-    PARTS = 128,
+    PARTS = 256,
     MOMENT_PARTS = 64,
     ACROSS = 16,
     TILE = 64,
