@@ -64,7 +64,7 @@ static void blend_across(const struct plan *plan, const struct blend *blends, co
                          const void *e, int width, int64_t n, char *g, int64_t row_step,
                          int64_t class_step) {
     const int64_t size = dtype_size(plan->shape.logits.dtype);
-    double a[ACROSS], b[ACROSS];
+    double a[ACROSS] = {0}, b[ACROSS] = {0};
     for (int j = 0; j < width; j++) {
         bool fits = blend_fits(lane_size(plan), &blends[j]);
         a[j] = fits ? blends[j].a : 0;
