@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Checks the shape of the project: structure.py LIBXENT.SO
 
-Exported symbols are exactly the header's functions; what the library needs from outside; includes run one way; and the
-style that no formatter knows: lengths of lines, functions and files, first lines, words that should not be there.
+Exported symbols are exactly the header's functions and those of debian/libxent0.symbols; what the library needs from
+outside; includes run one way; and the style that no formatter knows: lengths of lines, functions and files, first
+lines, words that should not be there.
 """
 import re
 import statistics
@@ -68,10 +69,15 @@ def check_symbols(library):
     exported = symbols(library, "--defined-only")
     for symbol in sorted(declared ^ exported):
         fault(library, f"{symbol} is " + ("exported, not declared" if symbol in exported else "not exported"))
+    listed = set(re.findall(r"^ (\w+)@", (ROOT / "debian/libxent0.symbols").read_text(), re.M))
+    for symbol in sorted(listed ^ exported):
+        fault("debian/libxent0.symbols", f"{symbol} is " + ("gone from" if symbol in listed else "new in") + " the library")
     for symbol in sorted(symbols(library, "--undefined-only")):
         if FORBIDDEN.fullmatch(symbol):
             fault(library, f"uses {symbol}")
     dynamic = subprocess.run(["readelf", "-d", library], check=True, capture_output=True, text=True).stdout
+    if "soname: [libxent.so.0]" not in dynamic:
+        fault(library, "is not called libxent.so.0")
     for needed in re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic):
         if not re.match(r"lib(c|m|pthread)\.so", needed):
             fault(library, f"needs {needed}")
