@@ -45,7 +45,7 @@ static void blend_in_double(const struct plan *plan, const struct blend *blend,
                             const double *weight, const void *e, int64_t e_stride, int64_t n,
                             void *g, int64_t g_stride) {
     double values[BLOCK];
-    kernels_for(lane_size(plan) == 8 ? XENT_F64 : XENT_F32)->widen(e, n, e_stride, values);
+    xent_kernels_for(lane_size(plan) == 8 ? XENT_F64 : XENT_F32)->widen(e, n, e_stride, values);
     blend_values(blend, weight, values, n);
     plan->kernels->narrow(values, n, g, g_stride);
 }
