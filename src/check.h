@@ -3,6 +3,7 @@
 #ifndef XENT_SRC_CHECK_H
 #define XENT_SRC_CHECK_H
 
+#include "names.h"
 #include "xent.h"
 
 /* Shapes, dtypes, options, overlap. options and outputs have been through structs.h. */

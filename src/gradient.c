@@ -45,7 +45,7 @@ static void blend_in_double(const struct plan *plan, const struct blend *blend,
                             const double *weight, const void *e, int64_t e_stride, int64_t n,
                             void *g, int64_t g_stride) {
     double values[BLOCK];
-    kernels_for(lane_size(plan) == 8 ? XENT_F64 : XENT_F32)->widen(e, n, e_stride, values);
+    xent_kernels_for(lane_size(plan) == 8 ? XENT_F64 : XENT_F32)->widen(e, n, e_stride, values);
     blend_values(blend, weight, values, n);
     plan->kernels->narrow(values, n, g, g_stride);
 }
@@ -64,7 +64,7 @@ static void blend_across(const struct plan *plan, const struct blend *blends, co
                          const void *e, int width, int64_t n, char *g, int64_t row_step,
                          int64_t class_step) {
     const int64_t size = dtype_size(plan->shape.logits.dtype);
-    double a[ACROSS], b[ACROSS];
+    double a[ACROSS] = {0}, b[ACROSS] = {0};
     for (int j = 0; j < width; j++) {
         bool fits = blend_fits(lane_size(plan), &blends[j]);
         a[j] = fits ? blends[j].a : 0;

@@ -58,9 +58,9 @@ struct plan make_plan(const layout *shape, const xent_options *options, const xe
     struct plan plan = {
         .shape = *shape,
         .options = *options,
-        .kernels = kernels_for(shape->logits.dtype),
-        .doubles = kernels_for(XENT_F64),
-        .math = math_functions(),
+        .kernels = xent_kernels_for(shape->logits.dtype),
+        .doubles = xent_kernels_for(XENT_F64),
+        .math = xent_math_functions(),
         .reads_logits = is_logits || outputs->prediction || wants_total,
         .more = options->label_smoothing > 0 || outputs->entropy,
         .keeps_terms = is_logits && (outputs->grad || outputs->probability),

@@ -3,6 +3,7 @@
 #ifndef XENT_SRC_STRUCTS_H
 #define XENT_SRC_STRUCTS_H
 
+#include "names.h"
 #include "xent.h"
 
 /* Copies the caller's struct of any known or future size (NULL: the defaults) into one of this

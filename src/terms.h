@@ -4,6 +4,7 @@
 #define XENT_SRC_TERMS_H
 
 #include "cpu/kernels.h"
+#include "names.h"
 
 /* Merges the statistics of the range of classes that follows into's (its arg already counted from
  * the row's first class). */

@@ -37,7 +37,7 @@ static void add_pair(double *high, double *low, double other, double other_low) 
 }
 
 void add_rows(struct lane_sums *sums, const double *values, int64_t n) {
-    math_functions()->add(sums->high, sums->low, values, n);
+    xent_math_functions()->add(sums->high, sums->low, values, n);
 }
 
 void finish_sum(const struct lane_sums *sums, double *high, double *low) {

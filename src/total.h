@@ -4,6 +4,7 @@
 #define XENT_SRC_TOTAL_H
 
 #include "cpu/kernels.h"
+#include "names.h"
 
 /* A sum over the rows of a group on its way: row i is added to lane i % SUM_LANES, so that the
  * lanes of a vector do not wait for one another. {{0}, {0}} is the sum of nothing. */

@@ -132,6 +132,7 @@ if [ "${1:-}" != lint ]; then
     step plain-cc plain_build cc -std=c11 -O2 -ffp-contract=off
     step contracting-gcc plain_build gcc -std=gnu11 -O3 -march=native
     step contracting-clang plain_build clang -std=gnu11 -O3 -march=native -ffp-contract=fast
+    step packaging tests/packaging.sh
     emulated
     sanitizers
     memory

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Checks the shape of the project: structure.py LIBXENT.SO
 
-Exported symbols are exactly the header's functions; what the library needs from outside; includes run one way; and the
-style that no formatter knows: lengths of lines, functions and files, first lines, words that should not be there.
+Exported symbols are exactly the header's functions and those of debian/libxent0.symbols; what the library needs from
+outside; includes run one way; and the style that no formatter knows: lengths of lines, functions and files, first
+lines, words that should not be there.
 """
 import re
 import statistics
@@ -16,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # The rooms of src/, and the rooms whose headers each may include besides its own; "cpu" is the kernel contract. A file
 # belongs to the room whose name it begins with: labels_accept.c is part of labels.
 MAY_INCLUDE = {
+    "names": [],
     "fail": [],
     "tensor": [],
     "layout": [],
@@ -68,10 +70,19 @@ def check_symbols(library):
     exported = symbols(library, "--defined-only")
     for symbol in sorted(declared ^ exported):
         fault(library, f"{symbol} is " + ("exported, not declared" if symbol in exported else "not exported"))
+    listed = set(re.findall(r"^ (\w+)@", (ROOT / "debian/libxent0.symbols").read_text(), re.M))
+    for symbol in sorted(listed ^ exported):
+        fault("debian/libxent0.symbols", f"{symbol} is " + ("gone from" if symbol in listed else "new in") + " the library")
     for symbol in sorted(symbols(library, "--undefined-only")):
         if FORBIDDEN.fullmatch(symbol):
             fault(library, f"uses {symbol}")
+    static = Path(library).with_name("libxent.a")
+    listing = subprocess.run(["nm", "-g", "--defined-only", static], check=True, capture_output=True, text=True).stdout
+    for symbol in re.findall(r"^[0-9a-f]+ \w (?!xent_)(\w+)", listing, re.M):
+        fault(static, f"defines {symbol}, which a program may define too; give it a name in src/names.h")
     dynamic = subprocess.run(["readelf", "-d", library], check=True, capture_output=True, text=True).stdout
+    if "soname: [libxent.so.0]" not in dynamic:
+        fault(library, "is not called libxent.so.0")
     for needed in re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic):
         if not re.match(r"lib(c|m|pthread)\.so", needed):
             fault(library, f"needs {needed}")
@@ -94,7 +105,7 @@ def check_core_includes():
             continue
         for header in included(path):
             other = "cpu" if header == "cpu/kernels.h" else room(Path(header).stem)
-            if header != "xent.h" and other != own and other not in MAY_INCLUDE[own]:
+            if header not in ("xent.h", "names.h") and other != own and other not in MAY_INCLUDE[own]:
                 fault(name(path), f"must not include {header}")
 
 

@@ -126,7 +126,7 @@ typedef struct xent_math {
 } xent_math;
 
 /* The best of this machine, under the cap of XENT_ISA. dtype: F32, F64, BF16 or F16. */
-const xent_kernels *kernels_for(int32_t dtype);
-const xent_math *math_functions(void);
+const xent_kernels *xent_kernels_for(int32_t dtype);
+const xent_math *xent_math_functions(void);
 
 #endif
