@@ -1,31 +1,33 @@
 /* SPDX-License-Identifier: MIT
  * What goes to stderr: errors, which decide the exit code, and notes, which -q silences. */
 #include "complain.h"
+#include "terminal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-static void print_sentence(const char *subject, const char *format, va_list arguments) {
-    fputs("xent: ", stderr);
-    if (subject)
-        fprintf(stderr, "%s: ", subject);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-}
-
 int complain(int exit_code, const char *subject, const char *format, ...) {
     va_list arguments;
+    wipe_line();
+    print_in_colour(RED, "xent:");
+    fputc(' ', stderr);
+    if (subject)
+        fprintf(stderr, "%s: ", subject);
     va_start(arguments, format);
-    print_sentence(subject, format, arguments);
+    vfprintf(stderr, format, arguments);
     va_end(arguments);
+    fputc('\n', stderr);
     return exit_code;
 }
 
 void note(bool quiet, const char *format, ...) {
+    va_list arguments;
     if (quiet)
         return;
-    va_list arguments;
+    wipe_line();
+    fputs("xent: ", stderr);
     va_start(arguments, format);
-    print_sentence(NULL, format, arguments);
+    vfprintf(stderr, format, arguments);
     va_end(arguments);
+    fputc('\n', stderr);
 }

@@ -64,6 +64,7 @@ int open_array(const char *path, const description *said, bool reals, array *out
         return code;
     if (what.member)
         out->file.path = path;
+    out->path = out->file.path;
     code = find_elements(said, &what, out);
     if (code != EX_OK)
         return code;

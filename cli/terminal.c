@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ * The terminal that stderr may be: colour, and one line that comes and goes. */
+#define _POSIX_C_SOURCE 200809L
+#include "terminal.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* Whatever is said while the line is there, and whoever ends the process, must wipe it first. */
+static volatile sig_atomic_t line_is_shown;
+
+static const char WIPE[] = "\r\033[K";
+enum { WIPE_LENGTH = sizeof WIPE - 1 };
+
+bool is_screen(void) {
+    const char *kind = getenv("TERM");
+    return isatty(STDERR_FILENO) && kind && *kind && strcmp(kind, "dumb") != 0;
+}
+
+/* 80 if the screen does not say. */
+static int screen_columns(void) {
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+void print_in_colour(colour which, const char *word) {
+    const char *refused = getenv("NO_COLOR");
+    if (is_screen() && !(refused && *refused))
+        fprintf(stderr, "\033[1;%dm%s\033[0m", (int)which, word);
+    else
+        fputs(word, stderr);
+}
+
+/* One write, so that a signal finds the whole line or nothing of it. What would not fit on the
+ * screen's line is cut: it could not be wiped. */
+void show_line(const char *text) {
+    char line[WIPE_LENGTH + 256];
+    snprintf(line, sizeof line, "%s%.*s", WIPE, screen_columns() - 1, text);
+    line_is_shown = 1;
+    if (write(STDERR_FILENO, line, strlen(line)) < 0)
+        line_is_shown = 0;
+}
+
+void wipe_line(void) {
+    if (!line_is_shown)
+        return;
+    line_is_shown = 0;
+    if (write(STDERR_FILENO, WIPE, WIPE_LENGTH) < 0)
+        return;
+}
