@@ -27,38 +27,44 @@ const command MANUAL_COMMAND = {
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
-/* Prints text that roff takes for nothing else. Every dash is one that can be typed. */
-static void print_text(const char *text) {
+/* Prints a character so that roff takes it for nothing else. Every dash is one that can be typed. */
+static void print_character(char c) {
     static const char SPECIAL[] = "\\-'`^~";
     static const char *const NAMES[] = {"\\e", "\\-", "\\(aq", "\\(ga", "\\(ha", "\\(ti"};
-    if (*text == '.')
-        printf("\\&");
-    for (; *text; text++) {
-        const char *found = strchr(SPECIAL, *text);
-        if (found)
-            fputs(NAMES[found - SPECIAL], stdout);
-        else
-            putchar(*text);
-    }
+    const char *found = strchr(SPECIAL, c);
+    if (found)
+        fputs(NAMES[found - SPECIAL], stdout);
+    else
+        putchar(c);
 }
 
 static void print_line(const char *before, const char *text, const char *after) {
     fputs(before, stdout);
-    print_text(text);
+    for (; *text; text++)
+        print_character(*text);
     fputs(after, stdout);
 }
 
-/* Paragraphs, divided by empty lines. */
-static void print_paragraphs(const char *text) {
-    for (const char *end; *text; text = end + 2 * (*end != '\0')) {
-        char paragraph[1024];
-        end = strstr(text, "\n\n");
-        end = end ? end : text + strlen(text);
-        snprintf(paragraph, sizeof paragraph, "%.*s", (int)(end - text), text);
-        print_line("", paragraph, "\n");
-        if (*end)
-            printf(".PP\n");
+/* Lines of text; an empty one begins a paragraph. No line begins with a point, which is for
+ * requests. */
+static void print_prose(const char *text) {
+    enum { LONG_ENOUGH = 60 };
+    for (int column = 0; *text; text++) {
+        bool begins = column++ == 0;
+        if (*text == '.' && begins)
+            fputs("\\&", stdout);
+        if (*text == '\n') {
+            fputs("\n.PP\n", stdout);
+            text += strspn(text, "\n") - 1;
+            column = 0;
+        } else if (*text == ' ' && column > LONG_ENOUGH) {
+            putchar('\n');
+            column = 0;
+        } else {
+            print_character(*text);
+        }
     }
+    putchar('\n');
 }
 
 /* ---- parts ----------------------------------------------------------------------------------- */
@@ -67,7 +73,7 @@ static void print_title(const char *page, const char *what) {
     printf(".TH \"");
     for (; *page; page++) {
         char upper = *page >= 'a' && *page <= 'z' ? (char)(*page - 'a' + 'A') : *page;
-        print_text((char[]){upper, '\0'});
+        print_character(upper);
     }
     printf("\" \"1\" \"\" \"xent %s\" \"User Commands\"\n.nh\n.ad l\n.SH NAME\n%s", xent_version(),
            what);
@@ -84,7 +90,8 @@ static void print_flag(const flag_row *row) {
     print_line("\\fB", row->name, "\\fR");
     if (row->argument)
         print_line(row->kind == FLAG_CHOICE ? " \\fB" : " \\fI", row->argument, "\\fR");
-    print_line("\n", row->help, "\n");
+    putchar('\n');
+    print_prose(row->help);
 }
 
 static void print_options(const command *shown) {
@@ -98,7 +105,7 @@ static void print_exits(void) {
     printf(".SH \"EXIT STATUS\"\n");
     for (int i = 0; i < EXIT_COUNT; i++) {
         printf(".TP\n.B %d\n", EXITS[i].code);
-        print_line("", EXITS[i].meaning, "\n");
+        print_prose(EXITS[i].meaning);
     }
 }
 
@@ -107,7 +114,7 @@ static void print_examples(const command *shown) {
     for (size_t i = 0; i < shown->example_count; i++) {
         printf(".TP\n.B ");
         print_line("", shown->examples[i].line, "\n");
-        print_line("", shown->examples[i].meaning, "\n");
+        print_prose(shown->examples[i].meaning);
     }
 }
 
@@ -139,15 +146,17 @@ static void print_verb_page(const command *shown) {
     printf("\\fBxent %s\\fR", shown->name);
     print_line(shown->operand_kind == OPERAND_WORD ? " \\fB" : " \\fI", shown->operands, "\\fR");
     printf("%s\n.SH DESCRIPTION\n", shown->flag_count ? " [\\fIflags\\fR]" : "");
-    print_paragraphs(shown->summary);
+    print_prose(shown->summary);
     if (shown->description) {
         printf(".PP\n");
-        print_paragraphs(shown->description);
+        print_prose(shown->description);
     }
     print_options(shown);
     print_exits();
-    if (shown->files)
-        print_line(".SH FILES\n", shown->files, "\n");
+    if (shown->files) {
+        printf(".SH FILES\n");
+        print_prose(shown->files);
+    }
     print_examples(shown);
     print_others(shown);
 }
@@ -156,14 +165,14 @@ static void print_main_page(void) {
     print_title("xent",
                 "xent \\- sparse categorical cross\\-entropy of logits and labels in files\n");
     printf(".SH SYNOPSIS\n\\fBxent\\fR \\fIVERB\\fR [\\fIflags\\fR]\n.SH DESCRIPTION\n");
-    print_paragraphs("Scores logits against the index of each row's true class, and says what is "
-                     "wrong where the two do not fit. Each verb has a manual of its own.");
+    print_prose("Scores logits against the index of each row's true class, and says what is "
+                "wrong where the two do not fit. Each verb has a manual of its own.");
     for (int i = 0; i < VERB_COUNT; i++) {
         const command *shown = VERBS[i].shown;
         printf(".TP\n\\fB%s\\fR", shown->name);
         print_line(shown->operand_kind == OPERAND_WORD ? " \\fB" : " \\fI", shown->operands,
                    "\\fR\n");
-        print_line("", shown->brief, "\n");
+        print_prose(shown->brief);
     }
     printf(".SH OPTIONS\n.TP\n\\fB\\-h\\fR, \\fB\\-\\-help\\fR\nprint help; after a verb, its own\n"
            ".TP\n\\fB\\-\\-version\\fR\nprint the version\n");
