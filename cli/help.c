@@ -17,9 +17,9 @@ const exit_row EXITS[EXIT_COUNT] = {
     {70, "internal: out of memory"},
     {73, "an output cannot be created"},
     {74, "an output, or stdout, cannot be written"},
-    {130, "interrupted (Ctrl-C): no output has changed"},
+    {130, "interrupted (Ctrl-C): each output is the old file or the whole new one"},
     {141, "stdout was closed by its reader, as `head` does; nothing is said"},
-    {143, "ended by SIGTERM (129: by SIGHUP): no output has changed"},
+    {143, "ended by SIGTERM (129: by SIGHUP), as by Ctrl-C"},
 };
 
 static const example EXAMPLES[] = {

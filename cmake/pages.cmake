@@ -22,5 +22,5 @@ xent_page(xent ${CMAKE_INSTALL_DATADIR}/bash-completion/completions completion b
 xent_page(_xent ${CMAKE_INSTALL_DATADIR}/zsh/site-functions completion zsh)
 xent_page(xent.fish ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d completion fish)
 
-get_property(pages GLOBAL PROPERTY XENT_PAGES)
-add_custom_target(xent_pages ALL DEPENDS ${pages})
+get_property(printed GLOBAL PROPERTY XENT_PAGES)
+add_custom_target(xent_pages ALL DEPENDS ${printed})
