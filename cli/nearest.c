@@ -39,7 +39,7 @@ static int edit_distance(const char *typed, size_t length, const char *word) {
 
 /* Whether the typed word, without dashes at its front, is part of the known one. */
 static bool is_part(const nearest *found, const char *word) {
-    enum { LETTERS = 4 };
+    enum { LETTERS = 3 };
     char part[LONGEST + 1];
     size_t dashes = strspn(found->typed, "-");
     if (found->length > LONGEST || found->length < dashes + LETTERS)

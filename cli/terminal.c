@@ -36,10 +36,11 @@ void print_in_colour(colour which, const char *word) {
 }
 
 /* One write, so that a signal finds the whole line or nothing of it. What would not fit on the
- * screen's line is cut: it could not be wiped. */
+ * screen's line, with the ^C that may be typed behind it, is cut: it could not be wiped. */
 void show_line(const char *text) {
     char line[WIPE_LENGTH + 256];
-    snprintf(line, sizeof line, "%s%.*s", WIPE, screen_columns() - 1, text);
+    int room = screen_columns() - 1 - (int)strlen("^C");
+    snprintf(line, sizeof line, "%s%.*s", WIPE, room > 0 ? room : 0, text);
     line_is_shown = 1;
     if (write(STDERR_FILENO, line, strlen(line)) < 0)
         line_is_shown = 0;
