@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Flags as data: parsing from the table that --help shows. The program never calls setlocale, so that
- * numbers are read and printed in the C locale whatever the environment says. */
+ * Flags as data: parsing by the table that --help shows. The program never calls setlocale, so
+ * that numbers are read and printed in the C locale whatever the environment says. */
 #include "flags.h"
 #include "complain.h"
 #include "nearest.h"

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { SCREEN = 80, FLAG_COLUMN = 26, VERB_COLUMN = 31 };
+enum { SCREEN = 80, FLAG_COLUMN = 26, VERB_COLUMN = 36 };
 
 const exit_row EXITS[EXIT_COUNT] = {
     {0, "fine"},
@@ -109,17 +109,15 @@ void print_help(const command *verb) {
 void print_overview(FILE *stream) {
     char left[128];
     fputs("xent: sparse categorical cross-entropy of logits and labels in files\n\n"
-          "usage: xent VERB [flags]\n\n"
-          "Verbs\n",
+          "usage: xent VERB [flags]\n\n",
           stream);
     for (int i = 0; i < VERB_COUNT; i++) {
         const command *shown = VERBS[i].shown;
-        snprintf(left, sizeof left, "%s %s", shown->name, shown->operands);
+        snprintf(left, sizeof left, "xent %s %s", shown->name, shown->operands);
         print_row(stream, VERB_COLUMN, left, shown->brief);
     }
-    fputs("\nFlags\n", stream);
-    print_row(stream, VERB_COLUMN, "-h, --help", "print this page; after a verb, its own");
-    print_row(stream, VERB_COLUMN, "--version", "print the version");
+    print_row(stream, VERB_COLUMN, "xent VERB --help", "all about one verb; also -h");
+    print_row(stream, VERB_COLUMN, "xent --version", "the version");
     fputs("\nResults go to stdout, everything else to stderr.\n\nExit codes\n", stream);
     for (int i = 0; i < EXIT_COUNT; i++) {
         snprintf(left, sizeof left, "%-3d", EXITS[i].code);

@@ -6,6 +6,7 @@
 #include "verbs.h"
 #include "xent.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,7 +28,7 @@ const command MANUAL_COMMAND = {
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
-/* Prints a character so that roff takes it for nothing else. Every dash is one that can be typed. */
+/* A character that roff takes for nothing else; every dash is one that can be typed. */
 static void print_character(char c) {
     static const char SPECIAL[] = "\\-'`^~";
     static const char *const NAMES[] = {"\\e", "\\-", "\\(aq", "\\(ga", "\\(ha", "\\(ti"};
@@ -71,10 +72,8 @@ static void print_prose(const char *text) {
 
 static void print_title(const char *page, const char *what) {
     printf(".TH \"");
-    for (; *page; page++) {
-        char upper = *page >= 'a' && *page <= 'z' ? (char)(*page - 'a' + 'A') : *page;
-        print_character(upper);
-    }
+    for (; *page; page++)
+        print_character((char)toupper((unsigned char)*page));
     printf("\" \"1\" \"\" \"xent %s\" \"User Commands\"\n.nh\n.ad l\n.SH NAME\n%s", xent_version(),
            what);
 }

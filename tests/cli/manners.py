@@ -40,7 +40,7 @@ class Help(Case):
     def test_all_verbs_and_exit_codes_at_a_glance(self):
         out = self.xent("help")[1]
         for verb in VERBS:
-            self.assertRegex(out, rf"(?m)^  {verb} ")
+            self.assertRegex(out, rf"(?m)^  xent {verb} ")
         for code in (0, 64, 65, 66, 70, 73, 74, 130, 141, 143):
             self.assertRegex(out, rf"(?m)^  {code} ")
 
