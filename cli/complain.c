@@ -6,17 +6,25 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* What follows "xent:". There is room for the longest paths; what is longer yet is cut. */
+static void print_sentence(const char *subject, const char *format, va_list arguments) {
+    enum { ROOM = 1 << 14 };
+    char text[ROOM];
+    int before = subject ? snprintf(text, ROOM / 2, "%s: ", subject) : 0;
+    if (before >= ROOM / 2)
+        before = ROOM / 2 - 1;
+    vsnprintf(text + before, (size_t)(ROOM - before), format, arguments);
+    fputc(' ', stderr);
+    print_wrapped(stderr, (int)sizeof "xent:", line_width(), text);
+}
+
 int complain(int exit_code, const char *subject, const char *format, ...) {
     va_list arguments;
     wipe_line();
     print_in_colour(RED, "xent:");
-    fputc(' ', stderr);
-    if (subject)
-        fprintf(stderr, "%s: ", subject);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    print_sentence(subject, format, arguments);
     va_end(arguments);
-    fputc('\n', stderr);
     return exit_code;
 }
 
@@ -25,9 +33,8 @@ void note(bool quiet, const char *format, ...) {
     if (quiet)
         return;
     wipe_line();
-    fputs("xent: ", stderr);
+    fputs("xent:", stderr);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    print_sentence(NULL, format, arguments);
     va_end(arguments);
-    fputc('\n', stderr);
 }

@@ -2,6 +2,7 @@
  * `xent help`: all verbs at a glance, or all about one, in 80 columns. */
 #include "help.h"
 #include "complain.h"
+#include "terminal.h"
 #include "verbs.h"
 
 #include <string.h>
@@ -39,36 +40,13 @@ const command HELP_COMMAND = {
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
-/* Prints text whose first line begins at a column, its words broken into lines of the screen. */
-static void print_wrapped(FILE *stream, int column, const char *text) {
-    int at = column;
-    while (*text) {
-        int word = (int)strcspn(text, " \n");
-        if (at > column && at + 1 + word >= SCREEN) {
-            fprintf(stream, "\n%*s", column, "");
-            at = column;
-        }
-        if (at > column)
-            fputc(' ', stream);
-        at += word + (at > column);
-        fprintf(stream, "%.*s", word, text);
-        text += word;
-        if (*text == '\n') {
-            fprintf(stream, "\n%*s", column, "");
-            at = column;
-        }
-        text += *text != '\0';
-    }
-    fputc('\n', stream);
-}
-
 /* What is explained on the left, the explanation on the right or, if there is no room, below. */
 static void print_row(FILE *stream, int column, const char *left, const char *right) {
     bool fits = (int)strlen(left) + 4 <= column;
     fprintf(stream, "  %-*s", fits ? column - 2 : 0, left);
     if (!fits)
         fprintf(stream, "\n%*s", column, "");
-    print_wrapped(stream, column, right);
+    print_wrapped(stream, column, SCREEN, right);
 }
 
 /* ---- one verb -------------------------------------------------------------------------------- */
@@ -97,7 +75,7 @@ static void print_flags(const command *verb) {
 void print_help(const command *verb) {
     printf("usage: xent %s%s%s%s\n\n", verb->name, *verb->operands ? " " : "", verb->operands,
            verb->flag_count ? " [flags]" : "");
-    print_wrapped(stdout, 0, verb->summary);
+    print_wrapped(stdout, 0, SCREEN, verb->summary);
     print_flags(verb);
     printf("\nExamples\n");
     for (size_t i = 0; i < verb->example_count; i++)

@@ -3,8 +3,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "terminal.h"
 
+#include <limits.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -21,10 +21,35 @@ bool is_screen(void) {
     return isatty(STDERR_FILENO) && kind && *kind && strcmp(kind, "dumb") != 0;
 }
 
-/* 80 if the screen does not say. */
-static int screen_columns(void) {
+/* 80 columns if the screen does not say. */
+int line_width(void) {
     struct winsize size;
+    if (!is_screen())
+        return INT_MAX;
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+void print_wrapped(FILE *stream, int column, int width, const char *text) {
+    int at = column;
+    bool begins = true;
+    for (bool more = true; more; text++) {
+        int word = (int)strcspn(text, " \n");
+        if (!begins && word >= width - at - 1) {
+            fprintf(stream, "\n%*s", column, "");
+            at = column;
+            begins = true;
+        }
+        fprintf(stream, "%s%.*s", begins ? "" : " ", word, text);
+        at += word + !begins;
+        text += word;
+        more = *text != '\0';
+        begins = *text == '\n';
+        if (begins) {
+            fprintf(stream, "\n%*s", column, "");
+            at = column;
+        }
+    }
+    fputc('\n', stream);
 }
 
 void print_in_colour(colour which, const char *word) {
@@ -39,7 +64,7 @@ void print_in_colour(colour which, const char *word) {
  * screen's line, with the ^C that may be typed behind it, is cut: it could not be wiped. */
 void show_line(const char *text) {
     char line[WIPE_LENGTH + 256];
-    int room = screen_columns() - 1 - (int)strlen("^C");
+    int room = line_width() - 1 - (int)strlen("^C");
     snprintf(line, sizeof line, "%s%.*s", WIPE, room > 0 ? room : 0, text);
     line_is_shown = 1;
     if (write(STDERR_FILENO, line, strlen(line)) < 0)

@@ -86,13 +86,24 @@ class Colour(OnATerminal):
     def test_two_words_of_an_error_are_coloured_and_nothing_else(self):
         code, shown = self.show(*self.words)
         self.assertEqual(code, 65)
-        error, fix = shown.splitlines()
+        error, fix = shown.split(GREEN)
         self.assertTrue(error.startswith(f"{RED}xent:{PLAIN} labels.npy: row 1 has the label -1"), shown)
-        self.assertEqual(fix, f"{GREEN}try:{PLAIN} xent loss logits.npy labels.npy --ignore -1")
+        self.assertEqual(fix, f"try:{PLAIN} xent loss logits.npy labels.npy --ignore -1\n")
         self.assertEqual(shown.count("\x1b"), 4)
         self.assertTrue(self.show("lose")[1].startswith(f"{RED}xent:{PLAIN} lose: "))
         self.save("labels.npy", np.array([[1.0], [0.0]]))
         self.assertIn(f"{GREEN}try:{PLAIN} python3", self.show(*self.words)[1])
+
+    def test_sentences_break_between_words_and_commands_do_not(self):
+        for columns in (40, 80, 120):
+            code, shown = self.show(*self.words, columns=columns, NO_COLOR="1")
+            sentence, fix = shown.split("try:")
+            self.assertGreater(sentence.count("\n"), 1)
+            for number, line in enumerate(sentence.splitlines()):
+                self.assertLess(len(line), columns)
+                self.assertEqual(line.startswith(" " * 6), number > 0)
+            self.assertEqual(re.sub("\n +", " ", shown), self.xent(*self.words)[2])
+        self.assertEqual(self.xent(*self.words)[2].count("\n"), 2)
 
     def test_what_switches_it_off(self):
         for environment in ({"NO_COLOR": "1"}, {"NO_COLOR": "0"}, {"TERM": "dumb"}, {"TERM": None}, {"TERM": ""}):
