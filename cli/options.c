@@ -9,7 +9,7 @@
 static const flag_row FLAGS[] = {
     {FLAG_HEADING, .help = "What is reported"},
     {FLAG_CHOICE, "--reduction", "mean|row-mean|sum|none", offsetof(loss_request, reduction),
-     .help = "over the weights (default), over counted rows, the sum, each row"},
+     .help = "mean over the weights (default), mean over counted rows, sum, or each row"},
     {FLAG_REAL, "--denominator", "D", offsetof(loss_request, options.denominator),
      .help = "number > 0 that divides the sum, whatever the reduction", .lowest = DBL_TRUE_MIN,
      .highest = DBL_MAX},
