@@ -5,6 +5,9 @@ if(CMAKE_CROSSCOMPILING AND NOT CMAKE_CROSSCOMPILING_EMULATOR)
     return()
 endif()
 
+set(XENT_ZSH_FUNCTIONS ${CMAKE_INSTALL_DATADIR}/zsh/site-functions CACHE STRING
+    "folder of completion for zsh; Debian's packages have share/zsh/vendor-completions")
+
 # Prints a page into the build folder and installs it: xent_page(FILE FOLDER WORDS-OF-XENT...)
 function(xent_page file folder)
     set(page ${PROJECT_BINARY_DIR}/pages/${file})
@@ -19,7 +22,7 @@ foreach(verb loss info completion manual help)
     xent_page(xent-${verb}.1 ${CMAKE_INSTALL_MANDIR}/man1 manual ${verb})
 endforeach()
 xent_page(xent ${CMAKE_INSTALL_DATADIR}/bash-completion/completions completion bash)
-xent_page(_xent ${CMAKE_INSTALL_DATADIR}/zsh/site-functions completion zsh)
+xent_page(_xent ${XENT_ZSH_FUNCTIONS} completion zsh)
 xent_page(xent.fish ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d completion fish)
 
 get_property(printed GLOBAL PROPERTY XENT_PAGES)
