@@ -190,4 +190,5 @@ class Progress(OnATerminal):
         self.assertTrue(terminal.wait_for("GB/s"))
         os.truncate(self.path("logits.npy"), 1000)
         self.assertEqual(terminal.end(), 65)
-        self.assertTrue(terminal.shown.rsplit(WIPE, 1)[1].startswith(f"{RED}xent:{PLAIN} logits.npy: has become shorter"))
+        said = terminal.shown.rsplit(WIPE, 1)[1]
+        self.assertTrue(said.startswith(f"{RED}xent:{PLAIN} logits.npy: has become shorter"), said)
