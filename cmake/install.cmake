@@ -12,6 +12,7 @@ install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
 # ---- the command; what it generates about itself (manual pages, completion) is installed here too ----
 if(XENT_CLI)
     install(TARGETS xent_cli DESTINATION ${CMAKE_INSTALL_BINDIR})
+    include(cmake/pages.cmake)
 endif()
 
 # ---- find_package(xent), from where it is installed or, with xent_DIR, from the folder of this build ----
