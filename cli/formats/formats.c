@@ -6,15 +6,13 @@
 
 #include <inttypes.h>
 
-static const format *const FORMATS[] = {&NPY_FORMAT};
-enum { FORMAT_COUNT = sizeof FORMATS / sizeof *FORMATS };
+static const format *const FORMATS[] = {&NPY_FORMAT, NULL};
 
 static const format *find_format(const unsigned char *head, size_t size) {
-    for (int i = 0; i < FORMAT_COUNT; i++) {
-        if (FORMATS[i]->recognise(head, size))
-            return FORMATS[i];
-    }
-    return NULL;
+    const format *const *known = FORMATS;
+    while (*known && !(*known)->recognise(head, size))
+        known++;
+    return *known;
 }
 
 int read_elements(source *file, const sought *what, contents *found) {

@@ -41,7 +41,8 @@ static xent_total score(char *logits, char *labels, int64_t rows, int64_t classe
 int main(int count, char **arguments) {
     if (count != 5)
         return 64;
-    int64_t rows = atoll(arguments[1]), classes = atoll(arguments[2]), half = rows / 2;
+    int64_t rows = strtoll(arguments[1], NULL, 10), classes = strtoll(arguments[2], NULL, 10),
+            half = rows / 2;
     char *logits = map_elements(arguments[3]), *labels = map_elements(arguments[4]);
     xent_total total = score(logits, labels, half, classes);
     xent_total rest = score(logits + 2 * half * classes, labels + 4 * half, rows - half, classes);
