@@ -127,7 +127,8 @@ static int refuse_flag(const command *verb, const char *word) {
                     write_meant(meant, &found), verb->name);
 }
 
-/* Takes the flag argv[*at] and its argument, and moves *at to the last word it used. */
+/* Takes the flag argv[*at] and its argument, and moves *at to the last word it used. A flag in the
+ * argument's place means that it was forgotten; --flag=--argument is taken as written. */
 static int parse_flag(const command *verb, int argc, char **argv, int *at, void *fields) {
     const char *word = argv[*at];
     const flag_row *row = find_flag(verb, word);
@@ -138,7 +139,7 @@ static int parse_flag(const command *verb, int argc, char **argv, int *at, void 
     if (!row->argument && text)
         return complain(EX_USAGE, row->name, "takes no argument");
     if (row->argument && !text) {
-        if (*at + 1 == argc)
+        if (*at + 1 == argc || strncmp(argv[*at + 1], "--", 2) == 0)
             return complain(EX_USAGE, row->name, "needs an argument: %s %s", row->name,
                             row->argument);
         text = argv[++*at];

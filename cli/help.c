@@ -104,13 +104,10 @@ void print_overview(FILE *stream) {
 }
 
 int run_help(int argc, char **argv) {
-    const char *name = NULL;
-    int code = parse_flags(&HELP_COMMAND, argc, argv, NULL, &name);
+    const verb_row *found;
+    int code = read_verb(&HELP_COMMAND, argc, argv, &found);
     if (code != EX_OK)
         return code;
-    const verb_row *found = name ? find_verb(name) : NULL;
-    if (name && !found)
-        return refuse_verb(name);
     if (found)
         print_help(found->shown);
     else

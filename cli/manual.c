@@ -181,13 +181,10 @@ static void print_main_page(void) {
 }
 
 int run_manual(int argc, char **argv) {
-    const char *name = NULL;
-    int code = parse_flags(&MANUAL_COMMAND, argc, argv, NULL, &name);
+    const verb_row *found;
+    int code = read_verb(&MANUAL_COMMAND, argc, argv, &found);
     if (code != EX_OK)
         return code;
-    const verb_row *found = name ? find_verb(name) : NULL;
-    if (name && !found)
-        return refuse_verb(name);
     if (found)
         print_verb_page(found->shown);
     else

@@ -33,3 +33,10 @@ int refuse_verb(const char *name) {
     return complain(EX_USAGE, name, "there is no such verb%s; `xent help` lists them",
                     write_meant(meant, &found));
 }
+
+int read_verb(const command *shown, int argc, char **argv, const verb_row **found) {
+    const char *name = NULL;
+    int code = parse_flags(shown, argc, argv, NULL, &name);
+    *found = name ? find_verb(name) : NULL;
+    return code == EX_OK && name && !*found ? refuse_verb(name) : code;
+}

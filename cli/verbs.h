@@ -19,4 +19,8 @@ const verb_row *find_verb(const char *name);
 /* Says that there is none of this name; returns EX_USAGE. */
 int refuse_verb(const char *name);
 
+/* For a verb whose one operand, if any, is a verb: *found is that, NULL without an operand. EX_OK,
+ * or says what is wrong and returns EX_USAGE. */
+int read_verb(const command *shown, int argc, char **argv, const verb_row **found);
+
 #endif

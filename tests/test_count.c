@@ -164,10 +164,32 @@ static void parts_over_the_counted_weight_are_the_whole(void **state) {
     assert_true(xent_total_loss(&merged, NULL) == xent_total_loss(&whole, NULL));
 }
 
+/* Counts are integers, whatever bf16 holds. Rows share two logits by strides of 0. */
+static void a_million_bf16_rows_count_exactly(void **state) {
+    (void)state;
+    enum { MANY = 1000000 };
+    static uint8_t all[MANY];
+    uint16_t logits[] = {0x0000, 0x3f80}; /* 0, 1: the prediction is class 1 */
+    xent_total total;
+    for (int row = 0; row < MANY; row++)
+        all[row] = row % 3 != 0;
+    xent_tensor x = xent_matrix(logits, XENT_BF16, MANY, 2);
+    const xent_tensor y = xent_vector(all, XENT_U8, MANY);
+    x.stride[0] = 0;
+    assert_int_equal(xent_cross_entropy(&x, &y, NULL, NULL, &total, NULL), XENT_OK);
+    assert_int_equal(total.rows, MANY);
+    assert_int_equal(total.counted, MANY);
+    assert_int_equal(total.correct, 666666);
+    assert_true(total.weight_sum == MANY && total.weight_sum_low == 0);
+    assert_int_equal(xent_count_labels(&y, 2, NULL, &total, NULL), XENT_OK);
+    assert_int_equal(total.counted, MANY);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_wrong_is_refused),
         cmocka_unit_test(nothing_to_count_is_no_error),
+        cmocka_unit_test(a_million_bf16_rows_count_exactly),
         cmocka_unit_test(parts_over_the_counted_weight_are_the_whole),
     };
     return cmocka_run_group_tests_name("count", tests, NULL, NULL);

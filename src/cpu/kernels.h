@@ -3,7 +3,7 @@
  *
  * A kernel sees one block: at most BLOCK consecutive classes of one row ("along"), or of up to
  * ACROSS rows side by side ("across"). A "lane" is float for F32, BF16 and F16, double for F64.
- * Kernels never see labels, options, tensors or threads; they cannot fail; they allocate nothing;
+ * Kernels never see option structs, tensors or threads; they cannot fail; they allocate nothing;
  * pointers need no alignment.
  *
  * Same bits: every kernel on every instruction set performs the same correctly rounded operations

@@ -17,11 +17,14 @@ ROW_WEIGHT = RANDOM.uniform(0, 2, 50)
 
 
 class Results(Case):
-    def test_the_known_mean(self):
-        self.save_batch()
-        self.close(self.loss()["loss"], MEAN)
-        self.save("logits.npy", LOGITS.astype(np.float32))
-        self.close(self.loss()["loss"], MEAN, 1e-6)
+    def test_the_known_means(self):
+        """Labels in order, labels repeated to fit, and two labels, which are refused."""
+        for dtype, tolerance in ((np.float64, 1e-12), (np.float32, 1e-6)):
+            for labels, mean in ((LABELS, MEAN), (np.array([0, 1, 0, 1]), 0.6308164747667916)):
+                self.save_batch(LOGITS.astype(dtype), labels)
+                self.close(self.loss()["loss"], mean, tolerance)
+            self.save("labels.npy", np.array([0, 1]))
+            self.refused(65, "loss", "logits.npy", "labels.npy", "--json", says=["shape [2]", "Do not repeat or cut"])
 
     def test_every_field(self):
         self.save_batch(BATCH, CLASSES)

@@ -184,6 +184,7 @@ class Usage(Case):
         self.wrong("-x", says=["-x"])
         self.wrong("--grad", says=["--grad", "OUT.npy"])
         self.wrong("--json=yes", says=["--json", "no argument"])
+        self.wrong("--grad", "--json", says=["--grad", "needs an argument"])
         self.refused(64, "info", "--grad", "x.npy", says=["--grad"])
 
     def test_choices(self):
