@@ -21,6 +21,8 @@ need libc6-dev builds cc
 need cmake program cmake
 need pkg-config program pkg-config
 need libjansson-dev header jansson.h
+need libzip-dev header zip.h
+need zlib1g-dev header zlib.h
 if [ "${1:-}" = test ]; then
     need g++ program g++
     need clang builds clang
