@@ -2,7 +2,7 @@
 # The front door: `make demo` to see it work, `make test` to check it. Both install what is missing on Debian.
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 C_FILES = $(wildcard include/*.h src/*.[ch] src/cpu/*.[ch] src/cpu/simd/*.h cli/*.[ch] cli/formats/*.[ch] \
-                     tests/*.[ch] tests/*/*.c examples/*.c)
+                     tests/*.[ch] tests/*/*.c fuzz/*.[ch] examples/*.c)
 
 .PHONY: build demo test test-all lint format clean
 build:

@@ -60,7 +60,7 @@ configure() {
     cmake -S . -B "$folder" -DXENT_TESTS=ON -DXENT_WERROR=ON "$@" && cmake --build "$folder" -j "$jobs"
 }
 
-c_files() { find include src cli tests examples -name '*.[ch]' "$@"; }
+c_files() { find include src cli tests fuzz examples -name '*.[ch]' "$@"; }
 
 check_format() { c_files -print0 | xargs -0 clang-format --dry-run -Werror; }
 
