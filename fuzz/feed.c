@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Bytes as a file that the command would open, in this process. */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE
 #include "feed.h"
 #include "complain.h"
 #include "formats/array.h"
@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* What deflate can make of a byte; text makes 8 bytes of two. */
@@ -21,19 +22,16 @@ static void expect(int holds, const char *what) {
     abort();
 }
 
-/* One unnamed file, which is filled again and again; nobody closes it. */
+/* One file in memory, which is filled again and again; nobody closes it. */
 static int open_scratch(void) {
-    char name[] = "/tmp/xent-fuzz-00000000";
-    snprintf(name, sizeof name, "/tmp/xent-fuzz-%08x", (unsigned)getpid());
-    FILE *file = fopen(name, "w+be");
-    expect(file != NULL, "cannot make a temporary file");
-    unlink(name);
-    return fileno(file);
+    int scratch = memfd_create("fuzz", MFD_CLOEXEC);
+    expect(scratch >= 0, "cannot make a file in memory");
+    return scratch;
 }
 
 static void fill(int scratch, const uint8_t *data, size_t size) {
     expect(ftruncate(scratch, 0) == 0 && pwrite(scratch, data, size, 0) == (ssize_t)size,
-           "cannot write a temporary file");
+           "cannot fill it");
 }
 
 static void check_size(const xent_tensor *tensor, size_t size) {

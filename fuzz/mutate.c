@@ -2,12 +2,13 @@
  * mutate MEGABYTES FILE..: each file cut off at every byte, and with each of its bytes set to all
  * 256 values, must be refused in a sentence or read, at once and within that much address space (0:
  * no limit). */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE
 #include "feed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -66,14 +67,14 @@ static int try_path(const char *path) {
 int main(int argc, char **argv) {
     rlim_t limit = argc > 1 ? (rlim_t)strtoul(argv[1], NULL, 10) << 20 : 0;
     const struct rlimit space = {limit, limit};
-    FILE *sentences = tmpfile();
-    if (argc < 3 || !sentences || dup2(fileno(sentences), STDERR_FILENO) < 0)
+    int sentences = memfd_create("sentences", MFD_CLOEXEC);
+    if (argc < 3 || sentences < 0 || dup2(sentences, STDERR_FILENO) < 0)
         return EX_USAGE;
     if (limit > 0 && setrlimit(RLIMIT_AS, &space) != 0)
         return EX_OSERR;
     int code = 0;
     for (int i = 2; i < argc && code == 0; i++)
         code = try_path(argv[i]);
-    fclose(sentences);
+    close(sentences);
     return code;
 }
