@@ -137,8 +137,13 @@ static int keep_whole(table *csv) {
     return keep_value(csv, &bits);
 }
 
+/* A field may hold the character that ends a string. */
+static bool is_string(const table *csv) {
+    return csv->in.length < FIELD_SIZE && strlen(csv->in.field) == csv->in.length;
+}
+
 static int keep_field(table *csv) {
-    number_kind kind = csv->in.length < FIELD_SIZE ? judge_number(csv->in.field) : NO_NUMBER;
+    number_kind kind = is_string(csv) ? judge_number(csv->in.field) : NO_NUMBER;
     if (csv->in.code != EX_OK)
         return csv->in.code;
     if (kind == NO_NUMBER)
