@@ -39,7 +39,7 @@ static zip_t *open_archive(const source *file, int *code) {
         return NULL;
     }
     zip_source_t *from = zip_source_filep_create(stream, 0, -1, &error);
-    zip_t *archive = from ? zip_open_from_source(from, ZIP_RDONLY, &error) : NULL;
+    zip_t *archive = from ? zip_open_from_source(from, ZIP_RDONLY | ZIP_CHECKCONS, &error) : NULL;
     if (archive)
         return archive;
     if (from)
