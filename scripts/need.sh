@@ -36,7 +36,9 @@ if [ "${1:-}" = test ]; then
     need libc6-dev-arm64-cross builds aarch64-linux-gnu-gcc -static
     need qemu-user program qemu-aarch64
     need python3 program python3
-    need python3-numpy python3 -c 'import numpy'
+    need python3-venv python3 -c 'import ensurepip, venv'
+    need gzip program gzip
+    need dataset-fashion-mnist test -d /usr/share/datasets/fashion-mnist
 fi
 [ -n "$missing" ] || exit 0
 

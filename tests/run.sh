@@ -57,7 +57,7 @@ suite() {
 configure() {
     local folder=$out/$1
     shift
-    cmake -S . -B "$folder" -DXENT_TESTS=ON -DXENT_WERROR=ON "$@" && cmake --build "$folder" -j "$jobs"
+    cmake -S . -B "$folder" -DXENT_TESTS=ON -DXENT_WERROR=ON -DXENT_PYTHON="$PWD/$out/venv/bin/python" "$@" && cmake --build "$folder" -j "$jobs"
 }
 
 c_files() { find include src cli tests fuzz examples -name '*.[ch]' "$@"; }
@@ -122,6 +122,7 @@ memory() {
     done
 }
 
+step python tests/venv.sh $out/venv
 step build-gcc configure gcc -DCMAKE_C_COMPILER=gcc
 lint
 if [ "${1:-}" != lint ]; then
