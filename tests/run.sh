@@ -57,7 +57,8 @@ suite() {
 configure() {
     local folder=$out/$1
     shift
-    cmake -S . -B "$folder" -DXENT_TESTS=ON -DXENT_WERROR=ON -DXENT_PYTHON="$PWD/$out/venv/bin/python" "$@" && cmake --build "$folder" -j "$jobs"
+    cmake -S . -B "$folder" -DXENT_TESTS=ON -DXENT_WERROR=ON -DXENT_PYTHON="$PWD/$out/venv/bin/python" "$@" &&
+        cmake --build "$folder" -j "$jobs"
 }
 
 c_files() { find include src cli tests fuzz examples -name '*.[ch]' "$@"; }
