@@ -8,8 +8,8 @@
 
 #include <stdbool.h>
 
-/* Rows [first, first + rows) in C order of the labels: a box of the labels and, with all classes, of
- * the logits. */
+/* Rows [first, first + rows) in C order of the labels: a box of the labels and, with all classes,
+ * of the logits. */
 typedef struct block {
     int64_t first, rows;
     box labels, logits;

@@ -114,8 +114,8 @@ static int take_list(const flag_row *row, const char *text, void *field) {
 
 static int take_dtype(const flag_row *row, const char *text, void *field) {
     dtype_value *value = field;
-    char order = *text == '<' || *text == '>' ? *text : '\0';
-    int32_t dtype = find_type_name(text + (order != '\0'));
+    bool ordered = *text == '<' || *text == '>';
+    int32_t dtype = find_type_name(text + ordered);
     if (dtype == 0)
         return complain(
             EX_USAGE, row->name,
@@ -123,7 +123,9 @@ static int take_dtype(const flag_row *row, const char *text, void *field) {
             "float32, bfloat16, int64 .. in full; '<' or '>' before it: little or big "
             "endian",
             text);
-    *value = (dtype_value){dtype, order};
+    *value = (dtype_value){.dtype = dtype};
+    if (ordered)
+        value->order = *text;
     return EX_OK;
 }
 

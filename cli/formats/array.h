@@ -8,10 +8,11 @@
 
 /* What the user says of a file besides its name. */
 typedef struct description {
-    int32_t dtype; /* 0: as the file says. Of a raw file: its type; else what the file must hold, or
-                      bfloat16, for which NumPy has no type: elements of two bytes are taken for it */
-    bool swapped;  /* of a raw file: the other byte order than the machine's */
-    bool raw;      /* no format: elements of this type and shape from offset to the end */
+    /* 0: as the file says. Of a raw file: its type; else what the file must hold, or bfloat16, for
+     * which NumPy has no type: elements of two bytes are taken for it. */
+    int32_t dtype;
+    bool swapped; /* of a raw file: the other byte order than the machine's */
+    bool raw;     /* no format: elements of this type and shape from offset to the end */
     int ndim;
     int64_t shape[XENT_MAX_NDIM];
     int64_t offset;

@@ -167,7 +167,13 @@ static char find_separator(text_file *in) {
         take_char(in);
     }
     go_to_line(in, begin, line);
-    return semicolon ? ';' : comma ? ',' : tab ? '\t' : ' ';
+    if (semicolon)
+        return ';';
+    if (comma)
+        return ',';
+    if (tab)
+        return '\t';
+    return ' ';
 }
 
 /* Whether a field is a word, as columns are called. */

@@ -7,16 +7,14 @@
 #include <inttypes.h>
 
 /* Text, which has no mark of its own, comes last. */
-static const format *const FORMATS[] = {&NPY_FORMAT,         &NPZ_FORMAT, &GZ_FORMAT,
-                                        &SAFETENSORS_FORMAT, &IDX_FORMAT, &CSV_FORMAT};
-enum { FORMAT_COUNT = sizeof FORMATS / sizeof *FORMATS };
+static const format *const FORMATS[] = {&NPY_FORMAT, &NPZ_FORMAT, &GZ_FORMAT, &SAFETENSORS_FORMAT,
+                                        &IDX_FORMAT, &CSV_FORMAT, NULL};
 
 static const format *find_format(const unsigned char *head, size_t size) {
-    for (int i = 0; i < FORMAT_COUNT; i++) {
-        if (FORMATS[i]->recognise(head, size))
-            return FORMATS[i];
-    }
-    return NULL;
+    const format *const *known = FORMATS;
+    while (*known && !(*known)->recognise(head, size))
+        known++;
+    return *known;
 }
 
 static int refuse_unknown(const source *file) {

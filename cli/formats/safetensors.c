@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * .safetensors: the length of a JSON header, the header, the tensors' bytes without a gap. As strict
- * as the format's own implementation. https://github.com/huggingface/safetensors */
+ * .safetensors: the length of a JSON header, the header, the tensors' bytes without a gap. As
+ * strict as the format's own implementation. https://github.com/huggingface/safetensors */
 #include "../complain.h"
 #include "../tensors.h"
 #include "members.h"
