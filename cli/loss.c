@@ -75,13 +75,16 @@ static int open_files(loss_call *call) {
     return code;
 }
 
+static int load_given(array *held) {
+    return held->path ? load_array(held) : EX_OK;
+}
+
 /* Everything but the logits is held in memory. */
 static int load_files(loss_call *call) {
-    array *const held[] = {&call->labels, &call->class_weight, &call->row_weight};
-    int code = EX_OK;
-    for (size_t i = 0; i < sizeof held / sizeof *held && code == EX_OK; i++)
-        code = held[i]->path ? load_array(held[i]) : EX_OK;
-    return code;
+    int code = load_given(&call->labels);
+    if (code == EX_OK)
+        code = load_given(&call->class_weight);
+    return code == EX_OK ? load_given(&call->row_weight) : code;
 }
 
 static void set_options(loss_call *call) {
