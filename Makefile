@@ -1,14 +1,23 @@
 # SPDX-License-Identifier: MIT
 # The front door: `make demo` to see it work, `make test` to check it. Both install what is missing on Debian.
+# `make install` and `make uninstall` honour PREFIX and DESTDIR.
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+PREFIX ?= /usr/local
+BUILD = build/release
 C_FILES = $(wildcard include/*.h src/*.[ch] src/cpu/*.[ch] src/cpu/simd/*.h cli/*.[ch] cli/formats/*.[ch] \
                      tests/*.[ch] tests/*/*.c fuzz/*.[ch] examples/*.c)
 
-.PHONY: build demo test test-all lint format clean
+.PHONY: build install uninstall amalgamation demo test test-all lint format clean
 build:
 	@scripts/need.sh build
-	cmake -S . -B build/release
-	cmake --build build/release -j $(JOBS)
+	cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX="$(PREFIX)"
+	cmake --build $(BUILD) -j $(JOBS)
+install: build
+	DESTDIR="$(DESTDIR)" cmake --install $(BUILD)
+uninstall:
+	@DESTDIR="$(DESTDIR)" scripts/uninstall.sh $(BUILD)/install_manifest.txt
+amalgamation:
+	scripts/amalgamate.py build/amalgamation
 demo:
 	@scripts/need.sh build
 	@scripts/demo.sh

@@ -1,41 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * Flags as data: parsing and --help from one table. The program never calls setlocale, so that
- * numbers are read and printed in the C locale whatever the environment says. */
+ * Flags as data: parsing by the table that --help shows. The program never calls setlocale, so
+ * that numbers are read and printed in the C locale whatever the environment says. */
 #include "flags.h"
 #include "complain.h"
+#include "nearest.h"
 #include "tensors.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- help ------------------------------------------------------------------------------------ */
-
-enum { HELP_COLUMN = 26 };
-
-static void print_flag(const flag_row *row) {
-    char left[128];
-    if (row->kind == FLAG_HEADING) {
-        printf("\n%s\n", row->help);
-        return;
-    }
-    int width = snprintf(left, sizeof left, "  %s%s%s", row->name, row->argument ? " " : "",
-                         row->argument ? row->argument : "");
-    if (row->letter)
-        width += snprintf(left + width, sizeof left - (size_t)width, ", -%c", row->letter);
-    if (width > HELP_COLUMN - 2)
-        printf("%s\n%*s%s\n", left, HELP_COLUMN, "", row->help);
-    else
-        printf("%-*s%s\n", HELP_COLUMN, left, row->help);
-}
-
-void print_help(const command *verb) {
-    printf("usage: xent %s%s%s [flags]\n\n%s\n", verb->name, *verb->operands ? " " : "",
-           verb->operands, verb->summary);
-    for (size_t i = 0; i < verb->flag_count; i++)
-        print_flag(&verb->flags[i]);
-}
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
@@ -93,10 +66,18 @@ static int take_real(const flag_row *row, const char *text, void *field) {
     return EX_OK;
 }
 
-static int take_text(const flag_row *row, const char *text, void *field) {
+static int take_input(const flag_row *row, const char *text, void *field) {
     (void)row;
     *(const char **)field = text;
     return EX_OK;
+}
+
+static int take_output(const flag_row *row, const char *text, void *field) {
+    if (strcmp(text, "-") == 0)
+        return complain(EX_USAGE, row->name,
+                        "writes a file, which gets its name when it is whole: it cannot be written "
+                        "to standard output. Name a file (./- if it shall be called -)");
+    return take_input(row, text, field);
 }
 
 static int take_list(const flag_row *row, const char *text, void *field) {
@@ -161,8 +142,9 @@ static int take_offset(const flag_row *row, const char *text, void *field) {
 
 static int (*const TAKERS[])(const flag_row *row, const char *text, void *field) = {
     [FLAG_SWITCH] = take_switch, [FLAG_CHOICE] = take_choice, [FLAG_WHOLE] = take_whole,
-    [FLAG_REAL] = take_real,     [FLAG_TEXT] = take_text,     [FLAG_LIST] = take_list,
-    [FLAG_DTYPE] = take_dtype,   [FLAG_SHAPE] = take_shape,   [FLAG_OFFSET] = take_offset,
+    [FLAG_REAL] = take_real,     [FLAG_INPUT] = take_input,   [FLAG_OUTPUT] = take_output,
+    [FLAG_LIST] = take_list,     [FLAG_DTYPE] = take_dtype,   [FLAG_SHAPE] = take_shape,
+    [FLAG_OFFSET] = take_offset,
 };
 
 /* ---- parsing --------------------------------------------------------------------------------- */
@@ -182,13 +164,24 @@ static const flag_row *find_flag(const command *verb, const char *word) {
     return NULL;
 }
 
+static int refuse_flag(const command *verb, const char *word) {
+    nearest found = look_for(word);
+    char meant[MEANT_TEXT];
+    for (size_t i = 0; i < verb->flag_count; i++) {
+        if (verb->flags[i].kind != FLAG_HEADING)
+            consider(&found, verb->flags[i].name);
+    }
+    consider(&found, "--help");
+    return complain(EX_USAGE, word, "there is no such flag%s; `xent %s --help` lists them",
+                    write_meant(meant, &found), verb->name);
+}
+
 /* Takes the flag argv[*at] and its argument, and moves *at to the last word it used. */
 static int parse_flag(const command *verb, int argc, char **argv, int *at, void *fields) {
     const char *word = argv[*at];
     const flag_row *row = find_flag(verb, word);
     if (!row)
-        return complain(EX_USAGE, word, "there is no such flag; `xent %s --help` lists them",
-                        verb->name);
+        return refuse_flag(verb, word);
     const char *text = strchr(word, '=');
     text = text ? text + 1 : NULL;
     if (!row->argument && text)
@@ -202,10 +195,15 @@ static int parse_flag(const command *verb, int argc, char **argv, int *at, void 
     return TAKERS[row->kind](row, text, (char *)fields + row->offset);
 }
 
+/* "2 files", "at most 1 verb" */
 static int refuse_operands(const command *verb, int given) {
-    return complain(EX_USAGE, NULL, "%s needs %d files, but %d %s given: xent %s %s [flags]",
-                    verb->name, verb->operand_count, given, given == 1 ? "is" : "are", verb->name,
-                    verb->operands);
+    static const char *const NAMES[] = {
+        [OPERAND_FILE] = "file", [OPERAND_VERB] = "verb", [OPERAND_WORD] = "word"};
+    return complain(EX_USAGE, NULL, "%s takes %s%d %s%s, but %d %s given: xent %s%s%s%s",
+                    verb->name, verb->least < verb->most ? "at most " : "", verb->most,
+                    NAMES[verb->operand_kind], verb->most == 1 ? "" : "s", given,
+                    given == 1 ? "is" : "are", verb->name, *verb->operands ? " " : "",
+                    verb->operands, verb->flag_count ? " [flags]" : "");
 }
 
 int parse_flags(const command *verb, int argc, char **argv, void *fields, const char **operands) {
@@ -220,10 +218,10 @@ int parse_flags(const command *verb, int argc, char **argv, void *fields, const 
             if (code != EX_OK)
                 return code;
         } else {
-            if (given < verb->operand_count)
+            if (given < verb->most)
                 operands[given] = word;
             given++;
         }
     }
-    return given == verb->operand_count ? EX_OK : refuse_operands(verb, given);
+    return given >= verb->least && given <= verb->most ? EX_OK : refuse_operands(verb, given);
 }

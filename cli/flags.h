@@ -15,7 +15,8 @@ typedef enum flag_kind {
     FLAG_CHOICE,  /* one of the words of `argument`; stores its number in an int32_t */
     FLAG_WHOLE,   /* a whole number in [lowest, highest]; stores an int32_t */
     FLAG_REAL,    /* a number in [lowest, highest]; stores a double */
-    FLAG_TEXT,    /* any text; stores a const char * */
+    FLAG_INPUT,   /* a file that is read; stores a const char * */
+    FLAG_OUTPUT,  /* a file that is written, so not "-"; stores a const char * */
     FLAG_LIST,    /* an int64_t, may be repeated; adds to a whole_list */
     FLAG_DTYPE,   /* "float32", "f32", ">f32"; stores a dtype_value */
     FLAG_SHAPE,   /* "4,3"; stores a shape_value */
@@ -49,15 +50,30 @@ typedef struct flag_row {
     char letter; /* 'q' if "-q" means the same; 0: none */
 } flag_row;
 
-/* A verb as its user sees it. */
+typedef struct example {
+    const char *line, *meaning; /* a command, and a sentence */
+} example;
+
+typedef enum operand_kind {
+    OPERAND_FILE,
+    OPERAND_VERB,
+    OPERAND_WORD /* one of the words of `operands`, "bash|zsh|fish" */
+} operand_kind;
+
+/* A verb as its user sees it: help, manual and completion are made from this. */
 typedef struct command {
-    const char *name, *operands, *summary;
-    int operand_count;
+    const char *name, *operands;
+    operand_kind operand_kind;
+    const char *brief;       /* a few words, for lists */
+    const char *summary;     /* sentences */
+    const char *description; /* what the manual says more: paragraphs, divided by "\n\n"; or NULL */
+    const char *files;       /* what the manual says of files; or NULL */
+    int least, most;         /* operands */
     const flag_row *flags;
     size_t flag_count;
+    const example *examples;
+    size_t example_count;
 } command;
-
-void print_help(const command *verb);
 
 /* Reads what follows the verb, argv[2..argc), into the verb's struct and its operands; what is not
  * given stays as it was. A flag given again replaces the earlier one. EX_OK, or says what is wrong

@@ -16,13 +16,23 @@ static const flag_row FLAGS[] = {
     {FLAG_SWITCH, "--json", NULL, offsetof(info_request, json), .help = "print JSON", .value = 1},
 };
 
+static const example EXAMPLES[] = {
+    {"xent info", "What a report of a fault should quote."},
+    {"XENT_ISA=scalar xent info --json", "The same with plain C kernels in use, as JSON."},
+};
+
 const command INFO_COMMAND = {
     .name = "info",
     .operands = "",
+    .brief = "version, instruction set, threads",
     .summary = "Prints the version, the instruction set in use and the number of threads.",
-    .operand_count = 0,
+    .description = "The best instruction set that the processor has is used. XENT_ISA in the "
+                   "environment may name a lesser one: scalar, avx2, avx512 or neon. Results do "
+                   "not depend on it, nor on the number of threads.",
     .flags = FLAGS,
     .flag_count = sizeof FLAGS / sizeof *FLAGS,
+    .examples = EXAMPLES,
+    .example_count = sizeof EXAMPLES / sizeof *EXAMPLES,
 };
 
 static int print_json(void) {

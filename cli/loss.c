@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * `xent loss`: from files to files. */
+#define _POSIX_C_SOURCE 200809L
 #include "loss.h"
 #include "complain.h"
 #include "explain.h"
@@ -10,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int class_axis(const loss_call *call) {
     int axis = call->options.class_axis;
@@ -17,6 +19,25 @@ int class_axis(const loss_call *call) {
 }
 
 /* ---- before ---------------------------------------------------------------------------------- */
+
+/* Standard input can be read once, and is no file if it is the keyboard. */
+static int check_inputs(const loss_request *request) {
+    const char *const files[] = {request->files[0], request->files[1], request->class_weight,
+                                 request->row_weight};
+    int given = 0;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        given += files[i] && strcmp(files[i], "-") == 0;
+    if (given > 1)
+        return complain(EX_USAGE, "-",
+                        "is standard input, which can be read once: give it for one of the files, "
+                        "not for %d",
+                        given);
+    if (given == 1 && isatty(STDIN_FILENO))
+        return complain(EX_USAGE, "-",
+                        "is standard input, which is a terminal: pipe a file into xent, or name "
+                        "one");
+    return EX_OK;
+}
 
 /* An output must not replace a file that is read. */
 static int refuse_same(const char *flag, const char *path, const char *other) {
@@ -101,6 +122,8 @@ static void set_options(loss_call *call) {
 
 static int run_steps(loss_call *call) {
     int code = read_loss_request(call->typed.argc, call->typed.argv, &call->request);
+    if (code == EX_OK)
+        code = check_inputs(&call->request);
     if (code == EX_OK)
         code = check_output_paths(&call->request);
     if (code == EX_OK)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What `xent loss` can be asked for: one table for parsing and --help. */
+ * What `xent loss` can be asked for: one table for parsing, help, manual and completion. */
 #include "options.h"
 #include "complain.h"
 
@@ -9,7 +9,7 @@
 static const flag_row FLAGS[] = {
     {FLAG_HEADING, .help = "What is reported"},
     {FLAG_CHOICE, "--reduction", "mean|row-mean|sum|none", offsetof(loss_request, reduction),
-     .help = "over the weights (default), over counted rows, the sum, each row"},
+     .help = "mean over the weights (default), mean over counted rows, sum, or each row"},
     {FLAG_REAL, "--denominator", "D", offsetof(loss_request, options.denominator),
      .help = "number > 0 that divides the sum, whatever the reduction", .lowest = DBL_TRUE_MIN,
      .highest = DBL_MAX},
@@ -22,9 +22,9 @@ static const flag_row FLAGS[] = {
      .help = "no notes on stderr, errors only", .value = 1, .letter = 'q'},
 
     {FLAG_HEADING, .help = "What is written"},
-    {FLAG_TEXT, "--grad", "OUT.npy", offsetof(loss_request, grad),
+    {FLAG_OUTPUT, "--grad", "OUT.npy", offsetof(loss_request, grad),
      .help = "the gradient: type and shape of the logits"},
-    {FLAG_TEXT, "--row-loss", "OUT.npy", offsetof(loss_request, row_loss),
+    {FLAG_OUTPUT, "--row-loss", "OUT.npy", offsetof(loss_request, row_loss),
      .help = "the loss of every row: float64, shape of the labels"},
 
     {FLAG_HEADING, .help = "What the files hold"},
@@ -56,9 +56,9 @@ static const flag_row FLAGS[] = {
      .help = "raw labels begin after N bytes (default: 0)"},
 
     {FLAG_HEADING, .help = "The loss"},
-    {FLAG_TEXT, "--class-weight", "FILE", offsetof(loss_request, class_weight),
+    {FLAG_INPUT, "--class-weight", "FILE", offsetof(loss_request, class_weight),
      .help = "a weight for each class: float32 or float64, [C]"},
-    {FLAG_TEXT, "--row-weight", "FILE", offsetof(loss_request, row_weight),
+    {FLAG_INPUT, "--row-weight", "FILE", offsetof(loss_request, row_weight),
      .help = "a weight for each row: float32 or float64, shape of the labels"},
     {FLAG_REAL, "--label-smoothing", "E", offsetof(loss_request, options.label_smoothing),
      .help = "share of the loss spread over all classes, in [0, 1]", .lowest = 0.0, .highest = 1.0},
@@ -76,15 +76,48 @@ static const flag_row FLAGS[] = {
      .highest = INT32_MAX},
 };
 
+static const example EXAMPLES[] = {
+    {"xent loss logits.npy labels.npy", "Loss, perplexity and accuracy of a batch."},
+    {"xent loss logits.npy labels.npy --ignore -100 --json",
+     "Rows labelled -100 are left out; the result is JSON."},
+    {"xent loss logits.npy labels.npy --grad grad.npy --denominator 4096",
+     "The gradient of the sum divided by 4096, into a file."},
+    {"xent loss logits.npy labels.npy --reduction none | sort -g | tail",
+     "The ten largest losses."},
+    {"xent loss batch.npz:logits batch.npz:labels", "Two arrays of one file."},
+    {"zcat logits.npy.gz | xent loss - labels.npy", "Logits from a pipe."},
+};
+
 const command LOSS_COMMAND = {
     .name = "loss",
     .operands = "LOGITS.npy LABELS.npy",
+    .brief = "cross-entropy of logits against labels",
     .summary = "Scores logits [..., C] against labels [...], each the index of the true class of "
-               "its row:\n"
-               "cross-entropy, perplexity, accuracy, and what was counted.",
-    .operand_count = 2,
+               "its row: cross-entropy, perplexity, accuracy, and what was counted. One of the "
+               "files may be -, standard input.",
+    .description =
+        "Logits have a class axis of length C, the last one unless --class-axis says otherwise; "
+        "labels have the same shape without it. When the two do not fit, the error says which row, "
+        "which value and which rule, and where a likely mistake is recognised a second line begins "
+        "with `try:` and can be typed.\n\n"
+        "A flag may be written `--flag VALUE` or `--flag=VALUE`; given again, the later one "
+        "counts. After -- every word is a file.\n\n"
+        "Results go to standard output, everything else to standard error. Work of more than a "
+        "second shows its progress if standard error is a terminal, unless --quiet is given. "
+        "Errors are in colour on a terminal unless NO_COLOR is set or TERM is dumb.",
+    .files =
+        "Inputs are .npy, .npz (FILE.npz:NAME), .safetensors (FILE.safetensors:NAME), numbers as "
+        "text (.csv, .tsv), IDX, any of these packed by gzip, or raw elements that --dtype and "
+        "--shape describe; what a file is shows in its content, not in its name. "
+        "Logits are read in blocks and may be larger than memory. Outputs are written under a "
+        "temporary name in the same folder and renamed when they are whole: the file of that "
+        "name is the old one or the whole new one.",
+    .least = 2,
+    .most = 2,
     .flags = FLAGS,
     .flag_count = sizeof FLAGS / sizeof *FLAGS,
+    .examples = EXAMPLES,
+    .example_count = sizeof EXAMPLES / sizeof *EXAMPLES,
 };
 
 /* The flags of one file. */

@@ -7,8 +7,7 @@
 #include <stdint.h>
 
 typedef struct progress {
-    bool shown;          /* stderr is a terminal, and nobody asked for quiet */
-    bool printed;        /* the line is there, to be wiped */
+    bool shown;          /* stderr is a screen, and nobody asked for quiet */
     int64_t whole, done; /* bytes */
     double begun, last;  /* seconds */
 } progress;
@@ -17,7 +16,7 @@ progress begin_progress(int64_t whole, bool quiet);
 /* So many bytes more are done. */
 void show_progress(progress *how, int64_t more);
 /* Wipes the line. */
-void end_progress(progress *how);
+void end_progress(void);
 
 /* Seconds on a clock that only goes on. */
 double seconds_now(void);

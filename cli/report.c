@@ -53,6 +53,13 @@ static void print_accuracy(const xent_total *total, double accuracy) {
         printf("accuracy     none counted\n");
 }
 
+static void print_time(double seconds) {
+    if (seconds < 1.0)
+        printf("time         %.3g ms (%s)\n", 1e3 * seconds, xent_isa());
+    else
+        printf("time         %.2f s (%s)\n", seconds, xent_isa());
+}
+
 static void print_summary(const loss_call *call) {
     const xent_total *total = &call->total;
     const figures found = derive(call);
@@ -65,7 +72,7 @@ static void print_summary(const loss_call *call) {
     if (total->nonfinite)
         printf("not finite   %" PRId64 " rows\n", total->nonfinite);
     printf("classes      %" PRId64 "\n", found.classes);
-    printf("time         %.3g ms (%s)\n", 1e3 * call->seconds, xent_isa());
+    print_time(call->seconds);
 }
 
 static void print_rows(const loss_call *call) {

@@ -206,7 +206,7 @@ int score_files(loss_call *call) {
     work.shown = begin_progress(element_count(logits) * (int64_t)type_size(logits->dtype),
                                 call->request.quiet);
     int code = run_steps(&work);
-    end_progress(&work.shown);
+    end_progress();
     drop_output(&work.grad.file);
     drop_output(&work.row_loss.file);
     free(work.logits);

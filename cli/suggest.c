@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * The line under an error that one can type: "try: ...". */
 #include "suggest.h"
+#include "formats/source.h"
+#include "terminal.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,12 +27,17 @@ static void print_word(const char *word) {
     fputc('\'', stderr);
 }
 
+/* Whether a word of the command is what a change replaces. */
+static bool is_meant(const char *word, const char *instead_of) {
+    return word == instead_of || (instead_of == STANDARD_INPUT && strcmp(word, "-") == 0);
+}
+
 /* Prints a word of the command; if it is what a change replaces, or "--flag=" and that, changed. */
 static void print_changed(const char *word, const replacement changes[2]) {
     const char *equals = strchr(word, '=');
     for (int i = 0; i < 2; i++) {
-        if (word == changes[i].instead_of) {
-            print_word(changes[i].with);
+        if (is_meant(word, changes[i].instead_of)) {
+            print_word(changes[i].with == STANDARD_INPUT ? "-" : changes[i].with);
             return;
         }
         if (equals && equals + 1 == changes[i].instead_of) {
@@ -64,13 +72,15 @@ void suggest_command(const command_line *typed, const replacement changes[2], co
     va_start(arguments, format);
     vsnprintf(flags, sizeof flags, format, arguments);
     va_end(arguments);
-    fputs("try: ", stderr);
+    print_in_colour(GREEN, "try:");
+    fputc(' ', stderr);
     print_command(typed, changes, flags);
 }
 
 void suggest_conversion(const command_line *typed, const conversion *from, const char *expression) {
     const replacement changes[2] = {{from->path, FIXED_FILE}, {NULL, NULL}};
-    fprintf(stderr, "try: python3 -c 'import numpy, sys; a = %s; numpy.save(sys.argv[2], %s)' ",
+    print_in_colour(GREEN, "try:");
+    fprintf(stderr, " python3 -c 'import numpy, sys; a = %s; numpy.save(sys.argv[2], %s)' ",
             from->load, expression);
     print_word(from->file);
     fputs(" " FIXED_FILE, stderr);

@@ -42,9 +42,9 @@
  *
  * WHAT THE LIBRARY NEVER DOES. It does not print, abort, set errno, install handlers, change
  * floating-point modes, or start a thread unless asked. There is no initialisation. Every function
- * may be called from any thread at any time, also in a forked child, as long as no two calls write
- * the same memory. Results hold in the default floating-point environment, which it neither sets
- * nor checks. */
+ * may be called from any thread at any time, also in a forked child, as long as no call writes what
+ * another one reads or writes. Results hold in the default floating-point environment, which it
+ * neither sets nor checks. */
 #ifndef XENT_H
 #define XENT_H
 
@@ -202,7 +202,8 @@ typedef struct xent_options {
 /* ---- outputs ---- */
 
 /* Each NULL or a tensor that the caller owns. Shapes match exactly; strides are free, but elements
- * of an output must not share memory. Outputs overlap neither each other nor any input, judged by
+ * of an output must not share memory, and its axes must nest: each stride spans the axes of
+ * smaller ones. Outputs overlap neither each other nor any input, judged by
  * address range, with one exception: grad may be the logits themselves (same data, dtype, shape
  * and strides). struct_size works as in xent_options. */
 typedef struct xent_outputs {
@@ -233,7 +234,7 @@ typedef struct xent_total {
     int64_t counted;
     int64_t ignored;
     int64_t bad;                 /* labels outside [0, C) that are not ignored */
-    int64_t nonfinite;           /* rows whose loss is NaN or +inf, for any reason */
+    int64_t nonfinite;           /* rows whose loss is not finite, for any reason */
     int64_t correct;             /* counted rows whose prediction is the label */
     int64_t first_bad_row;       /* flat index in C order of the labels' shape; -1: none */
     int64_t first_bad_label;     /* its value, for U64 the 64 bits as they are; 0: none */
@@ -254,7 +255,8 @@ typedef struct xent_total {
 /* ---- functions ---- */
 
 /* Loss, gradient and row outputs of a batch.
- *   logits   F32/F64/BF16/F16, shape [..., C] (class axis where options say)
+ *   logits   F32/F64/BF16/F16, shape [..., C] (class axis where options say); C > 0 if there are
+ *            rows
  *   labels   any integer type, the same shape without the class axis; [C] goes with a 0-d label
  *   options, outputs, total, error   each may be NULL
  * The total is overwritten, not added to.
@@ -268,6 +270,8 @@ typedef struct xent_total {
  *   smoothing, -inf logit, k > 0  loss +inf (as PyTorch), gradient by the formula with p = 0
  *   a coefficient w, k, e, q = 0  its term is exactly 0; with w = 0 loss and gradient are 0 even
  *                                 if logits are NaN, and the row is counted
+ *   w/D infinite                  gradient exactly 0 where p is, without smoothing; else it is 0,
+ *                                 infinite or NaN, as rounding decides
  * Every NaN written is the positive quiet NaN.
  *
  * Order: arguments are checked before any data is read; then labels and weights; then scratch
@@ -281,7 +285,8 @@ XENT_API xent_status xent_cross_entropy(const xent_tensor *logits, const xent_te
  * bad, first_bad_*, weight_sum; the other fields are as in XENT_TOTAL_INIT. For a batch in parts
  * (gradient accumulation, data larger than memory): count all labels, or merge the counts of the
  * parts, then call xent_cross_entropy on each part with options.denominator = weight_sum (for the
- * row mean: counted). Losses and gradients have then the bits of one call.
+ * row mean: counted), if that is > 0. Row outputs and gradients then have the bits of one call; the
+ * mean is xent_total_loss of the merged totals, under options without that denominator.
  *   labels   as above; classes   C >= 0 (> 0 if there are rows)
  *   options, total, error   each may be NULL
  * Refuses bad labels and class weights as xent_cross_entropy does; that nothing is counted is no
@@ -303,7 +308,8 @@ XENT_API xent_status xent_mean_loss_f32(const float *logits, const int64_t *labe
 XENT_API void xent_total_merge(xent_total *into, const xent_total *from);
 
 /* The reduced loss loss_sum/D of a total under options (NULL: the mean): reduction, denominator and
- * on_nothing_counted are read. D = 0: NaN, or 0 under XENT_NOTHING_ZERO. */
+ * on_nothing_counted are read. D = 0: NaN, or 0 under XENT_NOTHING_ZERO; options out of range:
+ * NaN. */
 XENT_API double xent_total_loss(const xent_total *total, const xent_options *options);
 
 /* The name of a status ("XENT_BAD_SHAPE"); "unknown status" for other numbers. Static memory. */

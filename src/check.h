@@ -3,15 +3,10 @@
 #ifndef XENT_SRC_CHECK_H
 #define XENT_SRC_CHECK_H
 
+#include "names.h"
 #include "xent.h"
 
-/* Copies the caller's struct of any known or future size (NULL: the defaults) into one of this
- * library's size; refuses a size of 0 and unknown bytes that are not 0. */
-xent_status read_options(const xent_options *given, xent_options *options, xent_error *error);
-xent_status read_outputs(const xent_outputs *given, xent_outputs *outputs, xent_error *error);
-
-/* Shapes, dtypes, options, overlap. options and outputs have been through the two functions
- * above. */
+/* Shapes, dtypes, options, overlap. options and outputs have been through structs.h. */
 xent_status check_arguments(const xent_tensor *logits, const xent_tensor *labels,
                             const xent_options *options, const xent_outputs *outputs,
                             xent_error *error);

@@ -76,8 +76,10 @@ static xent_status check_itself(named_tensor output, xent_error *error) {
     if (has_elements(range) && overlaps_itself(tensor))
         return fail(
             error, XENT_OVERLAP,
-            "%s: with shape %s the strides %s (in elements) give several elements the same memory. "
-            "Each element of an output needs a place of its own; strides of 0 are for inputs.",
+            "%s: with shape %s the strides %s (in elements) give several elements the same memory, "
+            "or "
+            "interleave axes. Each element of an output needs a place of its own, and each stride "
+            "must span the axes of smaller ones; strides of 0 are for inputs.",
             output.name, shape_text(shape, tensor->ndim, tensor->shape),
             shape_text(stride, tensor->ndim, tensor->stride));
     return XENT_OK;

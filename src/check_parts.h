@@ -4,6 +4,7 @@
 #ifndef XENT_SRC_CHECK_PARTS_H
 #define XENT_SRC_CHECK_PARTS_H
 
+#include "names.h"
 #include "xent.h"
 
 #include <stdbool.h>

@@ -3,6 +3,7 @@
 #ifndef XENT_SRC_FAIL_H
 #define XENT_SRC_FAIL_H
 
+#include "names.h"
 #include "xent.h"
 
 /* Writes the formatted sentence to error (if there is one) and returns status: `return

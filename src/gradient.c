@@ -29,17 +29,24 @@ static bool blend_fits(int64_t lane_bytes, const struct blend *blend) {
     return fits_lane(lane_bytes, blend->a) && fits_lane(lane_bytes, blend->b);
 }
 
-/* For coefficients out of a lane's range: in double, whatever the lane. weight NULL: all 1. */
+/* For coefficients out of a double's range too: E into what is written. An E of 0 gives no part,
+ * however large its coefficient. weight NULL: all 1. */
+static void blend_values(const struct blend *blend, const double *weight, double *values,
+                         int64_t n) {
+    for (int64_t c = 0; c < n; c++) {
+        double k = weight ? weight[c] : 1;
+        double pull = blend->b == 0 || k == 0 ? 0 : blend->b * k;
+        values[c] = values[c] == 0 ? 0 - pull : fma(blend->a, values[c], -pull);
+    }
+}
+
+/* For coefficients out of a lane's range: in double, whatever the lane. */
 static void blend_in_double(const struct plan *plan, const struct blend *blend,
                             const double *weight, const void *e, int64_t e_stride, int64_t n,
                             void *g, int64_t g_stride) {
     double values[BLOCK];
-    kernels_for(lane_size(plan) == 8 ? XENT_F64 : XENT_F32)->widen(e, n, e_stride, values);
-    for (int64_t c = 0; c < n; c++) {
-        double k = weight ? weight[c] : 1;
-        double pull = blend->b == 0 || k == 0 ? 0 : blend->b * k;
-        values[c] = fma(blend->a, values[c], -pull);
-    }
+    xent_kernels_for(lane_size(plan) == 8 ? XENT_F64 : XENT_F32)->widen(e, n, e_stride, values);
+    blend_values(blend, weight, values, n);
     plan->kernels->narrow(values, n, g, g_stride);
 }
 
@@ -57,11 +64,11 @@ static void blend_across(const struct plan *plan, const struct blend *blends, co
                          const void *e, int width, int64_t n, char *g, int64_t row_step,
                          int64_t class_step) {
     const int64_t size = dtype_size(plan->shape.logits.dtype);
-    double a[ACROSS], b[ACROSS];
+    double a[ACROSS] = {0}, b[ACROSS] = {0};
     for (int j = 0; j < width; j++) {
         bool fits = blend_fits(lane_size(plan), &blends[j]);
         a[j] = fits ? blends[j].a : 0;
-        b[j] = fits ? blends[j].b : 0;
+        b[j] = fits && blends[j].b != 0 ? blends[j].b : 0; /* +0, as where b is left out */
     }
     plan->kernels->grad_across(e, width, n, a, b, weight, g, row_step / size, class_step / size);
     for (int j = 0; j < width; j++)
@@ -79,8 +86,9 @@ static void fill_row(const struct plan *plan, const row_view *view, int64_t inde
         memcpy(to + c * view->class_step, element, (size_t)size);
 }
 
+/* A block whose terms are all flushed (factor 0) gives no part, however large a is. */
 static struct blend gradient_blend(const struct row *row, double factor) {
-    return (struct blend){row->a * factor, row->b};
+    return (struct blend){factor == 0 ? 0 : row->a * factor, row->b};
 }
 
 static struct blend probability_blend(const struct row *row, double factor) {
@@ -102,7 +110,7 @@ static void write_along(const struct plan *plan, struct scratch scratch, const s
     for (int64_t b = 0; b < plan->blocks; b++) {
         const xent_stats *block = &scratch.blocks[i * plan->blocks + b];
         const char *e = terms + b * BLOCK * lane_size(plan);
-        double factor = block_factor(block, &row->stats, plan->formula.scale, plan->math);
+        double factor = block_factor(block, &row->stats, plan->formula.by.scale, plan->math);
         struct blend share = probability_blend(row, factor);
         struct blend blend = gradient_blend(row, factor);
         if (probability->data && has_probability(row))
@@ -121,7 +129,7 @@ static void write_tile(const struct plan *plan, struct scratch scratch, const st
     struct blend blends[ACROSS], shares[ACROSS];
     for (int j = 0; j < width; j++) {
         double factor = block_factor(&scratch.blocks[b * ACROSS + j], &rows[j].stats,
-                                     plan->formula.scale, plan->math);
+                                     plan->formula.by.scale, plan->math);
         shares[j] = (struct blend){0, 0};
         blends[j] = (struct blend){0, 0};
         if (has_probability(&rows[j]))
@@ -155,7 +163,7 @@ static void write_across(const struct plan *plan, struct scratch scratch, const 
         if (classes > TILE)
             plan->kernels->terms_across(
                 row_address(logits, rows[0].index) + first * logits->class_step, width, n,
-                step / dtype_size(logits->dtype), class_stride(logits), plan->formula.scale,
+                step / dtype_size(logits->dtype), class_stride(logits), plan->formula.by.scale,
                 &scratch.blocks[b * ACROSS], scratch.terms);
         write_tile(plan, scratch, rows, width, b, first, n);
     }
@@ -177,10 +185,11 @@ static void write_bent_block(const struct plan *plan, const struct row *row, int
             class_stride(probability));
     }
     if (grad->data && has_gradient(row)) {
-        plan->doubles->grad_more(z, n, row->a * factor, row->b, weights_from(plan, b * BLOCK),
-                                 values);
+        struct blend blend = gradient_blend(row, factor);
+        memcpy(values, z, (size_t)n * sizeof *values);
+        blend_values(&blend, weights_from(plan, b * BLOCK), values, n);
         for (int64_t c = 0; c < n; c++)
-            values[c] *= slope[c];
+            values[c] = slope[c] == 0 ? 0 : values[c] * slope[c]; /* also of an infinite part */
         plan->kernels->narrow(values, n,
                               row_address(grad, row->index) + b * BLOCK * grad->class_step,
                               class_stride(grad));

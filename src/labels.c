@@ -126,32 +126,36 @@ static void count_classes(const layout *shape, int64_t first, int64_t count, con
 }
 
 /* A row whose weight or class weight is 0 adds exactly 0, whatever the other one is. The product is
- * an fma, which no compiler can contract with the sum. */
+ * an fma, which no compiler can contract with the sum. count: at most CHUNK. */
 static void add_weights(const layout *shape, const xent_tensor *class_weight, int64_t first,
-                        int64_t count, const int64_t *classes, xent_total *counts) {
+                        int64_t count, const int64_t *classes, struct lane_sums *sums) {
+    double weights[CHUNK] = {0};
     for (int64_t i = 0; i < count; i++) {
         if (classes[i] < 0)
             continue;
         double w = row_weight_at(shape, first + i);
         double k = class_weight ? weight_at(class_weight, classes[i]) : 1.0;
-        if (w != 0.0 && k != 0.0)
-            add_to_sum(&counts->weight_sum, &counts->weight_sum_low, fma(w, k, 0.0));
+        weights[i] = w == 0.0 || k == 0.0 ? 0.0 : fma(w, k, 0.0);
     }
+    add_rows(sums, weights, (count + SUM_LANES - 1) / SUM_LANES * SUM_LANES);
 }
 
 xent_total count_labels(const layout *shape, const xent_options *options, int64_t first,
                         int64_t count) {
     xent_total counts = XENT_TOTAL_INIT;
     int64_t classes[CHUNK];
+    struct lane_sums weights = {{0}, {0}};
     bool weighted = shape->row_weight.data || options->class_weight;
     for (int64_t done = 0; done < count; done += CHUNK) {
         int64_t n = at_most(CHUNK, count - done);
         classify_labels(shape, options, first + done, n, classes);
         count_classes(shape, first + done, n, classes, &counts);
         if (weighted)
-            add_weights(shape, options->class_weight, first + done, n, classes, &counts);
+            add_weights(shape, options->class_weight, first + done, n, classes, &weights);
     }
-    if (!weighted)
+    if (weighted)
+        finish_sum(&weights, &counts.weight_sum, &counts.weight_sum_low);
+    else
         counts.weight_sum = (double)counts.counted;
     return counts;
 }

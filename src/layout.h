@@ -3,6 +3,7 @@
 #ifndef XENT_SRC_LAYOUT_H
 #define XENT_SRC_LAYOUT_H
 
+#include "names.h"
 #include "xent.h"
 
 #include <stdbool.h>

@@ -30,8 +30,8 @@ static int choose_phase_rows(enum way way, int64_t classes) {
     return rows < 1 ? 1 : rows > MOST_ROWS ? MOST_ROWS : (int)rows;
 }
 
-/* About 65536 logits or more, so that handing out a group costs little, and at most about 1024
- * groups. */
+/* Many rows, so that handing out a group costs little, but not so many that few groups are left to
+ * hand out: up to MOST_ROWS and about 65536 logits, and at most about 1024 groups. */
 int64_t choose_group_rows(int64_t rows, int64_t classes) {
     int64_t wanted = 65536 / classes, least = rows / 1024 + 1;
     if (wanted > MOST_ROWS)
@@ -54,20 +54,20 @@ static size_t terms_size(const struct plan *plan) {
 
 struct plan make_plan(const layout *shape, const xent_options *options, const xent_outputs *outputs,
                       bool wants_total) {
-    bool is_logits = options->logits_are == XENT_LOGITS, has_classes = shape->classes > 0;
+    bool is_logits = options->logits_are == XENT_LOGITS;
     struct plan plan = {
         .shape = *shape,
         .options = *options,
-        .kernels = kernels_for(shape->logits.dtype),
-        .doubles = kernels_for(XENT_F64),
-        .math = math_functions(),
-        .blocks = (shape->classes + BLOCK - 1) / BLOCK,
+        .kernels = xent_kernels_for(shape->logits.dtype),
+        .doubles = xent_kernels_for(XENT_F64),
+        .math = xent_math_functions(),
         .reads_logits = is_logits || outputs->prediction || wants_total,
         .more = options->label_smoothing > 0 || outputs->entropy,
         .keeps_terms = is_logits && (outputs->grad || outputs->probability),
     };
-    if (!has_classes) /* and so no rows */
+    if (shape->rows == 0)
         return plan;
+    plan.blocks = (shape->classes - 1) / BLOCK + 1;
     plan.way = choose_way(shape, options);
     plan.phase_rows = choose_phase_rows(plan.way, shape->classes);
     plan.group_rows = choose_group_rows(shape->rows, shape->classes);

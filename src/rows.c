@@ -69,10 +69,9 @@ static void write_row(const layout *shape, const struct row *row) {
     write_integer(&shape->prediction, row->index, row->prediction);
 }
 
-static void add_row(const struct row *row, xent_total *total) {
+static void count_row(const struct row *row, xent_total *total) {
     if (row->kind == ROW_SKIPPED)
         return;
-    add_to_sum(&total->loss_sum, &total->loss_sum_low, row->loss);
     total->correct += row->kind == ROW_COUNTED && row->prediction == row->label;
     if (isfinite(row->loss))
         return;
@@ -87,14 +86,22 @@ static void run_phase(const struct plan *plan, struct scratch scratch, struct ro
     finish_rows(&plan->formula, rows, count, plan->math);
     for (int i = 0; i < count; i++) {
         write_row(&plan->shape, &rows[i]);
-        add_row(&rows[i], total);
+        count_row(&rows[i], total);
     }
     write_gradients(plan, scratch, rows, count);
+}
+
+static void add_losses(const struct row *rows, int count, struct lane_sums *sums) {
+    double losses[MOST_ROWS] = {0};
+    for (int i = 0; i < count; i++)
+        losses[i] = rows[i].kind == ROW_SKIPPED ? 0 : rows[i].loss;
+    add_rows(sums, losses, (count + SUM_LANES - 1) / SUM_LANES * SUM_LANES);
 }
 
 void run_rows(const struct plan *plan, int64_t first, int64_t count, void *memory,
               xent_total *total) {
     struct row rows[MOST_ROWS];
+    struct lane_sums losses = {{0}, {0}};
     struct scratch scratch = divide_scratch(plan, memory);
     for (int64_t done = 0; done < count; done += MOST_ROWS) {
         int some = count - done < MOST_ROWS ? (int)(count - done) : MOST_ROWS, width;
@@ -103,5 +110,7 @@ void run_rows(const struct plan *plan, int64_t first, int64_t count, void *memor
             width = phase_width(plan, rows + i, some - i);
             run_phase(plan, scratch, rows + i, width, total);
         }
+        add_losses(rows, some, &losses);
     }
+    finish_sum(&losses, &total->loss_sum, &total->loss_sum_low);
 }

@@ -36,13 +36,13 @@ static void add_block(const struct plan *plan, xent_stats *stats, xent_stats *bl
     if (i == 0)
         *stats = *block;
     else
-        merge_stats(stats, block, plan->formula.scale, plan->math);
+        merge_stats(stats, block, plan->formula.by.scale, plan->math);
 }
 
 static void sweep_along(const struct plan *plan, struct scratch scratch, struct row *rows, int i) {
     const row_view *logits = &plan->shape.logits;
     struct row *row = &rows[i];
-    const double scale = plan->formula.scale;
+    const double scale = plan->formula.by.scale;
     char *terms = plan->keeps_terms ? kept_terms(plan, scratch, i, row->index) : NULL;
     for (int64_t b = 0; b < plan->blocks; b++) {
         xent_stats *block = &scratch.blocks[i * plan->blocks + b];
@@ -91,7 +91,7 @@ static void sweep_across(const struct plan *plan, struct scratch scratch, struct
         xent_stats *blocks = &scratch.blocks[b * ACROSS];
         plan->kernels->stats_across(class_address(logits, rows[0].index, b * BLOCK), width,
                                     block_length(plan, b), row_step / dtype_size(logits->dtype),
-                                    class_stride(logits), plan->formula.scale, plan->more,
+                                    class_stride(logits), plan->formula.by.scale, plan->more,
                                     weights_from(plan, b * BLOCK), e, blocks);
         for (int j = 0; j < width; j++)
             add_block(plan, &rows[j].stats, &blocks[j], b);
@@ -140,7 +140,7 @@ static void read_label_logit(const struct plan *plan, struct row *row) {
         return;
     }
     plan->kernels->widen(class_address(logits, row->index, row->label), 1, 1, &row->label_logit);
-    row->label_slope = plan->formula.scale;
+    row->label_slope = plan->formula.by.scale;
 }
 
 void sweep_rows(const struct plan *plan, struct scratch scratch, struct row *rows, int count) {

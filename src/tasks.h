@@ -3,6 +3,7 @@
 #ifndef XENT_SRC_TASKS_H
 #define XENT_SRC_TASKS_H
 
+#include "names.h"
 #include "xent.h"
 
 /* How many tasks may be under way at once under these options, at most `wanted` (>= 1). */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The scalar maths of every option: row statistics -> loss and gradient coefficients.
+ * Row statistics -> loss and gradient coefficients, and what rows that need care get instead.
  * No product is an operand of + or -: fma says where one rounding is meant, so that no compiler
  * decides. */
 #include "terms.h"
@@ -77,22 +77,17 @@ void merge_stats(xent_stats *into, const xent_stats *from, double scale, const x
 struct formula make_formula(const xent_options *options, int64_t classes, double denominator) {
     return (struct formula){
         .logits_are = options->logits_are,
-        .scale = options->softcap > 0 ? 1 : options->logit_scale,
-        .rate = options->label_smoothing / (double)classes,
-        .hard = 1 - options->label_smoothing,
-        .z_loss = options->z_loss,
-        .denominator = denominator,
+        .by = {.scale = options->softcap > 0 ? 1 : options->logit_scale,
+               .rate = options->label_smoothing / (double)classes,
+               .hard = 1 - options->label_smoothing,
+               .z_loss = options->z_loss,
+               .denominator = denominator},
     };
 }
 
 /* coefficient*value, where a coefficient of 0 wins over any value */
 static double times(double coefficient, double value) {
     return coefficient == 0 ? 0 : coefficient * value;
-}
-
-/* coefficient*value + rest, likewise */
-static double plus_times(double coefficient, double value, double rest) {
-    return coefficient == 0 ? rest : fma(coefficient, value, rest);
 }
 
 static void lose_row(struct row *row) {
@@ -104,65 +99,60 @@ static void lose_row(struct row *row) {
 static void finish_gradient(const struct formula *formula, struct row *row) {
     if (row->kind != ROW_COUNTED)
         return;
-    if (row->weight == 0 || formula->denominator == 0) {
+    if (row->weight == 0 || formula->by.denominator == 0) {
         row->grad_is_zero = true;
         row->grad_is_nan = false;
     }
 }
 
-/* Loss and gradient coefficients of a counted row whose logits can be used, given log1p(rest/top)
- * and p[y]/p[arg]. */
-static void apply_formula(const struct formula *formula, struct row *row, double spread,
-                          double ratio) {
-    const xent_stats *stats = &row->stats;
-    double sum = stats->top + stats->rest;
-    bool label_is_top = row->label_logit == stats->max;
-    double nll = fma(formula->scale, stats->max - row->label_logit, spread);
-    double p = (label_is_top ? stats->top : ratio * stats->top) / sum;
-    double others = label_is_top ? stats->rest / sum : 1 - p;
+/* Counted, with a largest logit and neither NaN nor +inf. */
+static bool is_usable(const struct row *row) {
+    return row->kind == ROW_COUNTED && row->stats.arg >= 0 && !row->stats.poisoned;
+}
 
-    row->label_probability = p;
-    row->lse = fma(formula->scale, stats->max, spread);
-    row->entropy = spread + stats->heat / sum;
-    row->share = 1 / sum;
+/* Rows that mean nothing are as of a single logit of 0. */
+static void fill_columns(const struct row *rows, int count, xent_columns *columns) {
+    static const xent_stats single = {.top = 1};
+    for (int i = 0; i < count; i++) {
+        bool usable = is_usable(&rows[i]);
+        const xent_stats *stats = usable ? &rows[i].stats : &single;
+        columns->max[i] = stats->max;
+        columns->top[i] = stats->top;
+        columns->rest[i] = stats->rest;
+        columns->mass[i] = stats->mass;
+        columns->gap[i] = stats->gap;
+        columns->heat[i] = stats->heat;
+        columns->weight[i] = rows[i].weight;
+        columns->label_weight[i] = rows[i].label_weight;
+        columns->label_logit[i] = usable ? rows[i].label_logit : 0;
+        columns->label_slope[i] = rows[i].label_slope;
+    }
+}
 
-    double hard = formula->hard * row->label_weight;
-    double soft_nll = plus_times(stats->mass, spread, stats->gap);
-    double z_term = times(formula->z_loss, row->lse * row->lse);
-    double unweighted = plus_times(hard, nll, plus_times(formula->rate, soft_nll, z_term));
-    row->loss = times(row->weight, unweighted);
-
-    double part = row->weight / formula->denominator;
-    double soft = plus_times(2 * formula->z_loss, row->lse, formula->rate * stats->mass);
-    double pull = formula->rate * row->label_weight;
-    row->a = times(hard + soft, formula->scale * part) / sum;
-    row->b = times(formula->rate, formula->scale * part);
-    if (hard + soft != 0 || pull != 0)
-        row->label_grad = row->label_slope * part * fma(soft, p, -fma(hard, others, pull));
-    row->grad_is_nan = isnan(part);
+static void take_columns(const xent_columns *columns, int i, struct row *row) {
+    row->loss = columns->loss[i];
+    row->lse = columns->lse[i];
+    row->label_probability = columns->label_probability[i];
+    row->entropy = columns->entropy[i];
+    row->a = columns->a[i];
+    row->b = columns->b[i];
+    row->label_grad = columns->label_grad[i];
+    row->share = columns->share[i];
 }
 
 static void finish_from_logits(const struct formula *formula, struct row *rows, int count,
                                const xent_math *math) {
-    double spread[MOST_ROWS], ratio[MOST_ROWS];
-    struct fall falls[MOST_ROWS];
-    for (int i = 0; i < count; i++)
-        spread[i] = rows[i].kind == ROW_COUNTED && rows[i].stats.arg >= 0 && !rows[i].stats.poisoned
-                        ? rows[i].stats.rest / rows[i].stats.top
-                        : 0;
-    math->log1p(spread, count);
-    for (int i = 0; i < count; i++) {
-        falls[i] = fall_from(rows[i].stats.max, rows[i].label_logit, formula->scale);
-        ratio[i] = -falls[i].high;
-    }
-    math->exp(ratio, count);
+    xent_columns columns;
+    fill_columns(rows, count, &columns);
+    math->finish(&formula->by, &columns, count);
     for (int i = 0; i < count; i++) {
         if (rows[i].kind != ROW_COUNTED)
             continue;
-        if (rows[i].stats.arg < 0 || rows[i].stats.poisoned)
-            lose_row(&rows[i]);
+        if (is_usable(&rows[i]))
+            take_columns(&columns, i, &rows[i]);
         else
-            apply_formula(formula, &rows[i], spread[i], exp_of_fall(falls[i], ratio[i]));
+            lose_row(&rows[i]);
+        rows[i].grad_is_nan |= isnan(rows[i].weight / formula->by.denominator);
         if (rows[i].weight == 0)
             rows[i].loss = 0;
     }
@@ -184,7 +174,7 @@ static void finish_from_probability(const struct formula *formula, struct row *r
         else
             math->log(&nll, 1);
         double hard = row->weight == 0 ? 0 : times(row->label_weight, row->weight);
-        double part = hard == 0 ? 0 : hard / formula->denominator;
+        double part = hard == 0 ? 0 : hard / formula->by.denominator;
         double slope = logs ? 1 : given + 0.0;
         row->label_probability = p;
         row->loss = times(row->weight, times(row->label_weight, 0 - nll));

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * The scalar maths of every option: row statistics -> loss and gradient coefficients. */
+ * Row statistics -> loss and gradient coefficients, and what rows that need care get instead. */
 #ifndef XENT_SRC_TERMS_H
 #define XENT_SRC_TERMS_H
 
 #include "cpu/kernels.h"
+#include "names.h"
 
 /* Merges the statistics of the range of classes that follows into's (its arg already counted from
  * the row's first class). */
@@ -16,11 +17,7 @@ double block_factor(const xent_stats *block, const xent_stats *row, double scale
 /* The options and the denominator as the numbers in the formula. */
 struct formula {
     int32_t logits_are;
-    double scale;       /* s; 1 under softcap, whose z hold it already */
-    double rate;        /* e/C */
-    double hard;        /* 1 - e */
-    double z_loss;      /* q */
-    double denominator; /* D; 0: the gradient is 0 */
+    xent_coefficients by; /* denominator 0: the gradient is 0 */
 };
 
 struct formula make_formula(const xent_options *options, int64_t classes, double denominator);
@@ -30,9 +27,6 @@ typedef enum row_kind {
     ROW_LOST,    /* bad and to be NaN: everything NaN */
     ROW_COUNTED
 } row_kind;
-
-/* Rows that are worked on together, at most. */
-enum { MOST_ROWS = 64 };
 
 /* One row on its way from label and logits to outputs. */
 struct row {

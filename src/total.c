@@ -2,7 +2,7 @@
  * Sums held as two doubles, their merge, and the reduced loss. */
 #include "total.h"
 
-#include "check.h"
+#include "structs.h"
 
 #include <math.h>
 
@@ -36,8 +36,13 @@ static void add_pair(double *high, double *low, double other, double other_low) 
     *low = isfinite(sum) ? error : 0;
 }
 
-void add_to_sum(double *high, double *low, double value) {
-    add_pair(high, low, value, 0);
+void add_rows(struct lane_sums *sums, const double *values, int64_t n) {
+    xent_math_functions()->add(sums->high, sums->low, values, n);
+}
+
+void finish_sum(const struct lane_sums *sums, double *high, double *low) {
+    for (int lane = 0; lane < SUM_LANES; lane++)
+        add_pair(high, low, sums->high[lane], isfinite(sums->high[lane]) ? sums->low[lane] : 0);
 }
 
 void xent_total_merge(xent_total *into, const xent_total *from) {
@@ -71,7 +76,7 @@ double xent_total_loss(const xent_total *total, const xent_options *given) {
     xent_options options;
     double divisor = 1, divisor_low = 0;
     if (read_options(given, &options, NULL) != XENT_OK || options.reduction < XENT_MEAN ||
-        options.reduction > XENT_SUM || !(options.denominator >= 0))
+        options.reduction > XENT_SUM || !(options.denominator >= 0) || isinf(options.denominator))
         return NAN;
     if (options.denominator > 0) {
         divisor = options.denominator;

@@ -3,8 +3,21 @@
 #ifndef XENT_SRC_TOTAL_H
 #define XENT_SRC_TOTAL_H
 
-/* Adds value to *high + *low without loss beyond 2^-104 relative. When the sum is not finite, *low
- * is 0 and a NaN is the positive quiet one. */
-void add_to_sum(double *high, double *low, double value);
+#include "cpu/kernels.h"
+#include "names.h"
+
+/* A sum over the rows of a group on its way: row i is added to lane i % SUM_LANES, so that the
+ * lanes of a vector do not wait for one another. {{0}, {0}} is the sum of nothing. */
+struct lane_sums {
+    double high[SUM_LANES], low[SUM_LANES];
+};
+
+/* Adds the values of the next n rows, a multiple of SUM_LANES but for the last ones, which are
+ * filled up with 0. */
+void add_rows(struct lane_sums *sums, const double *values, int64_t n);
+
+/* The lanes in order, added to *high + *low. When the sum is not finite, *low is 0 and a NaN is the
+ * positive quiet one. */
+void finish_sum(const struct lane_sums *sums, double *high, double *low);
 
 #endif

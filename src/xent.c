@@ -6,6 +6,7 @@
 #include "layout.h"
 #include "plan.h"
 #include "rows.h"
+#include "structs.h"
 #include "tasks.h"
 
 #include <errno.h>

@@ -328,6 +328,11 @@ static void lose(const reference *call, reference_row *row) {
                                      2 * q * row->lse_parts));
 }
 
+/* share*value, where a value of exactly 0 stays so against an infinite share, but not a NaN. */
+static long double share_of(long double share, long double value) {
+    return value == 0 && isinf(share) ? 0 : times(share, value);
+}
+
 static void descend(const reference *call, reference_row *row) {
     const xent_options *options = call->options;
     const long double e = options->label_smoothing, q = options->z_loss,
@@ -341,9 +346,9 @@ static void descend(const reference *call, reference_row *row) {
         const long double hit = sharp * (c == row->label ? expm1l(-row->nll[c]) : p);
         const long double smooth = e * call->mass / classes * p, spread = 2 * q * row->lse * p;
         const long double even = e / classes * weight_of(options->class_weight, c);
-        row->grad[c] = times(share, (hit + smooth + spread - even) * slope);
-        row->grad_parts[c] =
-            fabsl(times(share, (fabsl(hit) + smooth + 2 * q * row->lse_parts * p + even) * slope));
+        const long double parts = fabsl(hit) + smooth + 2 * q * row->lse_parts * p + even;
+        row->grad[c] = share_of(share, (hit + smooth + spread - even) * slope);
+        row->grad_parts[c] = fabsl(share_of(share, parts * slope));
     }
 }
 

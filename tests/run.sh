@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # run.sh [--all | lint]: builds and runs every test; the last line is `N passed, N failed`.
-# --all runs 100,000 differential cases on each instruction set and compiler; lint only reads the sources.
+# --all runs 100,000 differential cases on each instruction set and compiler, and a file of 6 GB; lint only reads
+# the sources.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,7 +12,7 @@ mkdir -p $out/logs
 passed=0 failed=0 begun=$SECONDS
 
 cases=10000 best_cases=100000 emulated_cases=1000 short_cases=500
-[ "${1:-}" = --all ] && cases=100000 emulated_cases=10000
+[ "${1:-}" = --all ] && cases=100000 emulated_cases=10000 && export XENT_LARGE=1
 
 # report ok|FAILED NAME TEXT
 report() {
@@ -133,6 +134,7 @@ if [ "${1:-}" != lint ]; then
     step plain-cc plain_build cc -std=c11 -O2 -ffp-contract=off
     step contracting-gcc plain_build gcc -std=gnu11 -O3 -march=native
     step contracting-clang plain_build clang -std=gnu11 -O3 -march=native -ffp-contract=fast
+    step packaging tests/packaging.sh
     emulated
     sanitizers
     memory

@@ -2,6 +2,7 @@
  * Every output of adversarial rows against MPFR: prints the largest errors seen and asserts the
  * bounds of docs/accuracy.md. */
 #include "reference.h"
+#include "row_kinds.h"
 #include "xent.h"
 
 #include <math.h>
@@ -13,64 +14,6 @@
 enum { PRECISION = 160, MOST_CLASSES = 300001 };
 
 static double x[MOST_CLASSES], k[MOST_CLASSES], grad[MOST_CLASSES], probability[MOST_CLASSES];
-
-/* ---- rows ------------------------------------------------------------------------------------ */
-
-typedef enum row_kind {
-    EQUAL,
-    TIES,
-    SPIKE_10,
-    SPIKE_40,
-    SPIKE_69,
-    NORMAL,
-    RAMP,
-    STAIRS,
-    LOW_STAIRS,
-    HALVES,
-    MASKED,
-    KINDS
-} row_kind;
-
-static const char *const kind_names[KINDS] = {"equal",       "ties",   "spike of 10", "spike of 40",
-                                              "spike of 69", "normal", "ramp",        "stairs",
-                                              "low stairs",  "halves", "masked"};
-
-static uint64_t state;
-
-/* Marsaglia's xorshift64, as a double in [0, 1). */
-static double uniform(void) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return ldexp((double)(state >> 11), -53);
-}
-
-/* Class c of a row whose largest logits are about 0. `at` is the spike's class. */
-static double logit(row_kind kind, int64_t c, int64_t classes, int64_t at) {
-    static const double spikes[] = {[SPIKE_10] = 10, [SPIKE_40] = 40, [SPIKE_69] = 69};
-    switch (kind) {
-    case TIES:
-        return c % 3 ? 0 : -5 * uniform();
-    case SPIKE_10:
-    case SPIKE_40:
-    case SPIKE_69:
-        return c == at ? 0 : -spikes[kind] - uniform();
-    case NORMAL: /* near enough */
-        return 3 * (uniform() + uniform() + uniform() + uniform() - 2);
-    case RAMP:
-        return -90.0 * (double)c / (double)classes;
-    case STAIRS: /* partial sums that grow by about half an ulp of a float each time */
-        return c < 64 ? 0 : -16.6 - 0.2 * uniform();
-    case LOW_STAIRS: /* the same below a spike: the loss is the sum of the small terms */
-        return c == at ? 0 : c < 64 ? -20.05 : -20.05 - 16.6 - 0.2 * uniform();
-    case HALVES: /* terms about a half, whose sums are never short numbers */
-        return c == at ? 0 : -0.6931 + 1e-3 * uniform();
-    case MASKED:
-        return c % 2 == at % 2 ? -uniform() : -INFINITY;
-    default:
-        return 0;
-    }
-}
 
 /* ---- element types --------------------------------------------------------------------------- */
 
@@ -121,10 +64,9 @@ static void put_element(int dtype, double value, void *data, int64_t i) {
 
 /* Fills x with a row of the kind, as the type rounds it, and returns the spike's class. */
 static int64_t fill_row(int dtype, row_kind kind, int64_t classes, double offset) {
-    state = UINT64_C(0x9e3779b97f4a7c15) * (uint64_t)(classes * KINDS + kind + 1);
-    int64_t at = (int64_t)(uniform() * (double)classes);
+    int64_t at = draw_row_of(kind, classes, x);
     for (int64_t c = 0; c < classes; c++)
-        x[c] = rounded(dtype, logit(kind, c, classes, at) + offset);
+        x[c] = rounded(dtype, x[c] + offset);
     return at;
 }
 
@@ -139,11 +81,11 @@ typedef struct setting {
 
 /* Those with the same softcap and scale stand together: they share the exact terms of a row. */
 static const setting settings[] = {
-    {"plain", 0, 0, 0, 1, 1, 1, false},        {"smoothing", 0.1, 0, 0, 1, 1, 3, false},
-    {"weights", 0.25, 0, 0, 1, 0.7, 5, true},  {"all smoothing", 1, 0, 0, 1, 1, 1, true},
-    {"z-loss", 0, 1e-4, 0, 1, 1, 7, false},    {"scale", 0, 0, 0, 0.0883, 1, 1, false},
-    {"most", 0.1, 0.01, 0, 1.7, -3, 11, true}, {"softcap", 0, 0, 30, 1, 1, 1, false},
-    {"all", 0.1, 0.01, 50, 1.7, 3, 11, true}};
+    {"plain", 0, 0, 0, 1, 1, 1, false},       {"smoothing", 0.1, 0, 0, 1, 1, 3, false},
+    {"weights", 0.25, 0, 0, 1, 0.7, 5, true}, {"all smoothing", 1, 0, 0, 1, 1, 1, true},
+    {"z-loss", 0, 1e-4, 0, 1, 1, 7, false},   {"scale", 0, 0, 0, 0.0883, 1, 1, false},
+    {"steep", 0, 0, 0, 1.7, 1, 1, false},     {"most", 0.1, 0.01, 0, 1.7, -3, 11, true},
+    {"softcap", 0, 0, 30, 1, 1, 1, false},    {"all", 0.1, 0.01, 50, 1.7, 3, 11, true}};
 enum { SETTINGS = sizeof settings / sizeof *settings };
 
 /* ---- errors ---------------------------------------------------------------------------------- */
@@ -439,12 +381,15 @@ static void score_labels(int first, int last, int64_t at) {
     }
 }
 
-static void score_settings(int dtype, row_kind kind, int64_t classes, double offset, int most) {
+static void name_row(int dtype, row_kind kind, int64_t classes, double offset) {
     now.dtype = dtype;
     now.kind = kind;
     now.classes = classes;
     now.offset = offset;
-    int64_t at = fill_row(dtype, kind, classes, offset);
+}
+
+/* The row in x under the first `most` settings. */
+static void score_filled(int most, int64_t at) {
     for (int first = 0, last; first < most; first = last) {
         last = first + 1;
         while (last < most && settings[last].softcap == settings[first].softcap &&
@@ -454,16 +399,45 @@ static void score_settings(int dtype, row_kind kind, int64_t classes, double off
     }
 }
 
+static void score_settings(int dtype, row_kind kind, int64_t classes, double offset, int most) {
+    name_row(dtype, kind, classes, offset);
+    score_filled(most, fill_row(dtype, kind, classes, offset));
+}
+
 /* ---- the rows -------------------------------------------------------------------------------- */
 
 static void score_short_rows(int dtype) {
-    const int64_t sizes[] = {1, 2, 3, 10, 16, 17, 33, 63, 64, 65, 100, 1000, 1024, 1025};
+    const int64_t sizes[] = {1, 2, 3, 10, 16, 17, 33, 63, 64, 65, 100, 1000, 1024, 1025, 3000};
     const double offsets[] = {0, 1e4, -1e6, 1e8};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (row_kind kind = EQUAL; kind < KINDS; kind++)
             for (int j = 0; j < 4; j++)
                 if (fabs(offsets[j]) <= types[dtype].largest)
-                    score_settings(dtype, kind, sizes[i], offsets[j], j == 0 ? SETTINGS : 1);
+                    score_settings(dtype, kind, sizes[i], offsets[j],
+                                   j == 0 || sizes[i] == 3000 ? SETTINGS : 1);
+}
+
+/* The worst rows known: nearly equal terms in every partial sum, beside a label whose own term is
+ * rounded badly. */
+static void score_hard_rows(void) {
+    const double label = 0x1.558a88p+5, low = -0x1.0a2b24p+4, tiny = 0x1.fffep-25;
+    name_row(XENT_F32, STAIRS, 1024, 0);
+    for (int parts = 32; parts <= 512; parts *= 2) {
+        for (int c = 0; c < 1024; c++)
+            x[c] = c == 0 ? label : c <= parts ? tiny : low;
+        score_filled(1, 1);
+    }
+}
+
+/* Two blocks so far from 0 that each is shifted by its maximum, and a distance between them that a
+ * double does not hold once it is scaled. */
+static void score_shifted_blocks(void) {
+    name_row(XENT_F64, MASKED, 2048, 1e8);
+    for (int step = 0; step < 40; step++) {
+        for (int c = 0; c < 2048; c++)
+            x[c] = c == 0 ? 1e8 : c < 1024 || c > 1033 ? -INFINITY : 1e8 - 20 - 9.4375 * step;
+        score_filled(SETTINGS, 1024);
+    }
 }
 
 static void score_long_rows(int dtype) {
@@ -490,6 +464,8 @@ int main(void) {
         score_short_rows(dtype);
         score_long_rows(dtype);
     }
+    score_hard_rows();
+    score_shifted_blocks();
     print_largest();
     mpfr_free_cache();
     printf("%lld comparisons, %lld failures\n", (long long)comparisons, (long long)failures);

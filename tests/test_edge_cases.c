@@ -239,6 +239,43 @@ static void smoothing_of_one(struct batch *batch) {
     check_that(batch, "gradient exactly 0", grad_of(batch, 0)[0] == 0);
 }
 
+/* The label's coefficient and that of the z-loss cancel: 2*q*lse = -1 at lse = -10. */
+static void coefficients_that_cancel(struct batch *batch) {
+    batch->options.z_loss = 0.05;
+    fill_logits(batch, 0, -200);
+    fill_logits(batch, 1, -200);
+    logits_of(batch, 0)[0] = logits_of(batch, 1)[0] = -10;
+    run_batch(batch);
+    check_grad_near(batch, "gradient of a sure label", grad_of(batch, 0)[0], -0.25);
+    check_grad_near(batch, "gradient of another label", grad_of(batch, 1)[1], -0.25);
+    check_that(batch, "lse", batch->lse[0] == -10);
+}
+
+static void infinite_row_weight(struct batch *batch) {
+    batch->options.denominator = 1;
+    batch->weighs_rows = true;
+    batch->row_weight[0] = INFINITY;
+    for (int64_t c = 1; c < batch->classes; c++)
+        logits_of(batch, 0)[c] = -INFINITY;
+    run_batch(batch);
+    for (int64_t c = 1; c < batch->classes; c++)
+        check_that(batch, "gradient 0 where p is", grad_of(batch, 0)[c] == 0);
+    check_row_is_unharmed(batch, 1, 1);
+}
+
+/* A coefficient that underflows to -0 must not show in the sign of a 0, whatever the layout. */
+static void vanishing_smoothing(struct batch *batch) {
+    batch->options.label_smoothing = 0.1;
+    batch->options.denominator = 1e308;
+    batch->options.logit_scale = 0x1p-64;
+    batch->weighs_rows = true;
+    batch->row_weight[0] = -1;
+    run_batch(batch);
+    for (int64_t c = 1; batch->how.dtype != XENT_F64 && c < batch->classes; c++)
+        check_that(batch, "a zero's sign",
+                   grad_of(batch, 0)[c] == 0 && signbit(grad_of(batch, 0)[c]));
+}
+
 /* ---- the table ---- */
 
 static const struct edge edges[] = {
@@ -262,6 +299,9 @@ static const struct edge edges[] = {
     {"class weight of zero", class_weight_of_zero},
     {"class weight of zero and nan logit", class_weight_of_zero_and_nan_logit},
     {"smoothing of one", smoothing_of_one},
+    {"coefficients that cancel", coefficients_that_cancel},
+    {"infinite row weight", infinite_row_weight},
+    {"vanishing smoothing", vanishing_smoothing},
 };
 
 int main(void) {

@@ -105,7 +105,7 @@ static void draw_block(const struct type *type, int style, int64_t n, unsigned c
 }
 
 static void test_along(const struct type *type, int style, int64_t n) {
-    const xent_kernels *tested[2] = {kernels_for(type->dtype), type->reference};
+    const xent_kernels *tested[2] = {xent_kernels_for(type->dtype), type->reference};
     const double scale = draw() % 2 ? 1 : draw_between(0.1, 4), a = draw_between(-1, 1);
     const double *weight = draw() % 2 ? b.weight : NULL;
     unsigned char *x = b.x + draw() % SLACK;
@@ -132,7 +132,7 @@ static void test_along(const struct type *type, int style, int64_t n) {
 
 /* Rows side by side against each other, and each against the same row along. */
 static void test_across(const struct type *type, int style, int64_t n, int rows) {
-    const xent_kernels *tested[2] = {kernels_for(type->dtype), type->reference};
+    const xent_kernels *tested[2] = {xent_kernels_for(type->dtype), type->reference};
     bool rows_first = draw() % 2, more = draw() % 2;
     int64_t row_stride = rows_first ? n : 1, class_stride = rows_first ? 1 : rows;
     double a[ACROSS], zero[ACROSS] = {0};
@@ -176,7 +176,7 @@ static void test_across(const struct type *type, int style, int64_t n, int rows)
 
 /* Doubles to elements, all kinds of sizes, and all 16-bit elements to doubles. */
 static void test_conversions(const struct type *type) {
-    const xent_kernels *kernels = kernels_for(type->dtype);
+    const xent_kernels *kernels = xent_kernels_for(type->dtype);
     for (int64_t i = 0; i < BLOCK; i++) {
         b.values[i] = draw_between(-2, 2) * pow(2, draw_between(-160, 130));
         if (i % 5 == 0) /* near ties of every type */
@@ -200,7 +200,7 @@ static void test_conversions(const struct type *type) {
 }
 
 static void test_math(int64_t n) {
-    const xent_math *math[2] = {math_functions(), &xent_math_scalar};
+    const xent_math *math[2] = {xent_math_functions(), &xent_math_scalar};
     const struct type *type = &types[1];
     for (int64_t i = 0; i < n; i++)
         b.values[i] = draw_between(0, 1) * pow(2, draw_between(-80, 20));

@@ -280,7 +280,7 @@ static void test_softcap_values(const xent_math *functions) {
 }
 
 int main(void) {
-    const xent_math *functions = math_functions();
+    const xent_math *functions = xent_math_functions();
     printf("instruction set %s\n", xent_isa());
     test_exp(functions);
     test_log(functions);

@@ -39,6 +39,15 @@ static double random_integer(int spread) {
     return next_random() & 1 ? value : -value;
 }
 
+/* One row more. */
+static void add_to_sum(double *high, double *low, double value) {
+    const double rows[SUM_LANES] = {value};
+    struct lane_sums sums = {{*high}, {*low}};
+    *high = *low = 0;
+    add_rows(&sums, rows, SUM_LANES);
+    finish_sum(&sums, high, low);
+}
+
 static wide pair_value(double high, double low) {
     return (wide)high + (wide)low;
 }

@@ -84,6 +84,7 @@ int open_array(const char *path, const description *said, bool reals, array *out
     if (out->member)
         out->file.path = path;
     code = find_elements(said, reals, out);
+    out->path = out->file.path;
     if (code != EX_OK)
         return code;
     out->tensor = xent_ndarray(NULL, out->found.dtype, out->found.ndim, out->found.shape);

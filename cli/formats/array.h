@@ -20,7 +20,7 @@ typedef struct description {
 } description;
 
 typedef struct array {
-    const char *path; /* as typed, "file.npz:name"; NULL: not opened */
+    const char *path; /* as typed, "file.npz:name", or STANDARD_INPUT; NULL: not opened */
     source file;
     contents found;
     xent_tensor

@@ -21,8 +21,8 @@ static int refuse_unknown(const source *file) {
     return complain(
         EX_DATAERR, file->path,
         "is of no known format: .npy, .npz, .safetensors, numbers as text (.csv, .tsv), IDX, or "
-        "one "
-        "of them packed by gzip. A raw file is described by --dtype f32 --shape 4,3 (logits) or "
+        "one of them packed by gzip. A raw file is described by --dtype f32 --shape 4,3 (logits) "
+        "or "
         "--labels-dtype i64 --labels-shape 4 (labels)");
 }
 

@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "output.h"
 #include "../complain.h"
+#include "../terminal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -63,7 +64,7 @@ int check_output(const char *path) {
  * or moved. */
 enum { MOST_OUTPUTS = 4 };
 static const char *volatile temporaries[MOST_OUTPUTS];
-static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP};
+static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 enum { SIGNAL_COUNT = sizeof SIGNALS / sizeof *SIGNALS };
 
 static sigset_t hold_signals(void) {
@@ -90,6 +91,7 @@ static void note_temporary(const char *instead_of, const char *name) {
 }
 
 static void stop(int signal_number) {
+    wipe_line();
     for (int i = 0; i < MOST_OUTPUTS; i++) {
         if (temporaries[i])
             unlink(temporaries[i]);
@@ -97,12 +99,14 @@ static void stop(int signal_number) {
     _exit(128 + signal_number);
 }
 
-/* A signal that the parent has ignored (nohup, a background job of sh) stays ignored. */
+/* A signal that the parent has ignored (nohup, a background job of sh) stays ignored, but for
+ * SIGPIPE: whoever closes the pipe has read enough, and hears no complaint. */
 void clean_up_on_signals(void) {
     for (int i = 0; i < SIGNAL_COUNT; i++) {
         struct sigaction now, act = {.sa_handler = stop};
         sigfillset(&act.sa_mask);
-        if (sigaction(SIGNALS[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+        if (sigaction(SIGNALS[i], NULL, &now) == 0 &&
+            (now.sa_handler != SIG_IGN || SIGNALS[i] == SIGPIPE))
             sigaction(SIGNALS[i], &act, NULL);
     }
 }

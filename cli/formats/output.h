@@ -34,8 +34,8 @@ int finish_output(output *file);
 /* Removes the temporary file of an output that was begun and not finished. */
 void drop_output(output *file);
 
-/* Interrupted by SIGINT, SIGTERM or SIGHUP, the process removes its temporary files and exits with
- * 128 + the signal's number. */
+/* Interrupted by SIGINT, SIGTERM, SIGHUP or SIGPIPE, the process removes its temporary files, wipes
+ * the line of progress and exits with 128 + the signal's number. */
 void clean_up_on_signals(void);
 
 #endif

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+const char STANDARD_INPUT[] = "standard input";
+
 /* ---- temporary files ------------------------------------------------------------------------- */
 
 static const char *temporary_folder(void) {
@@ -101,7 +103,7 @@ static int look_at_file(source *file) {
 
 int open_source(const char *path, source *file) {
     bool is_input = strcmp(path, "-") == 0;
-    *file = (source){.path = is_input ? "standard input" : path};
+    *file = (source){.path = is_input ? STANDARD_INPUT : path};
     file->descriptor =
         is_input ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
     if (file->descriptor < 0)

@@ -6,8 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What sentences call "-"; known by its very pointer. */
+extern const char STANDARD_INPUT[];
+
 typedef struct source {
-    const char *path; /* as typed, for sentences */
+    const char *path; /* as typed, for sentences; "-" is STANDARD_INPUT */
     int descriptor;   /* -1: not open */
     int64_t size;     /* bytes, when it was opened */
 } source;

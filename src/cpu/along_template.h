@@ -3,7 +3,7 @@
  * of a lane:
  *   ELEM, LOAD, STORE   the element type, and WIDTH elements to and from lanes
  *   LOWEST              -inf as an element
- *   NAME(word)          word with the element type's suffix */
+ *   NAME(word)          word with the element type and the instruction set after it */
 
 /* Elements [i, n) of x as lanes, at most WIDTH; -inf beyond. */
 static inline vec NAME(load)(const unsigned char *x, int64_t i, int64_t n) {

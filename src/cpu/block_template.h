@@ -187,7 +187,7 @@ static inline void add_moments(vec x, vec e, const group *rows, double scale, do
     *heat = w_where_eq(terms, zero, *heat, w_fma(terms, d, *heat));
 }
 
-/* The partial sums of rows side by side, likewise. */
+/* The PARTS partial sums of rows side by side fold by halves in double. */
 static wide fold_group(const vec *parts, int64_t n) {
     wide sums[PARTS];
     for (int64_t i = 0; i < PARTS && i < n; i++)

@@ -92,7 +92,7 @@ static int current_isa(void) {
     return word - 1;
 }
 
-const xent_kernels *kernels_for(int32_t dtype) {
+const xent_kernels *xent_kernels_for(int32_t dtype) {
     int isa = current_isa();
     switch (dtype) {
     case XENT_F64:
@@ -106,7 +106,7 @@ const xent_kernels *kernels_for(int32_t dtype) {
     }
 }
 
-const xent_math *math_functions(void) {
+const xent_math *xent_math_functions(void) {
     return tables[current_isa()].math;
 }
 

@@ -7,10 +7,16 @@
 
 #include "math_template.h"
 
+#include "terms_template.h"
+
 #include "block_template.h"
 
-const xent_math MATH_TABLE = {
-    .exp = math_exp, .log = math_log, .log1p = math_log1p, .bend = math_bend};
+const xent_math MATH_TABLE = {.exp = math_exp,
+                              .log = math_log,
+                              .log1p = math_log1p,
+                              .bend = math_bend,
+                              .add = math_add,
+                              .finish = math_finish};
 
 #define TYPE f64
 #define ELEM double

@@ -3,7 +3,7 @@
  * Expects TYPE and ISA besides what along_template.h names. */
 #define PASTE_EXPANDED(a, b) a##_##b
 #define PASTE(a, b) PASTE_EXPANDED(a, b)
-#define NAME(word) PASTE(word, TYPE)
+#define NAME(word) PASTE(PASTE(word, TYPE), ISA)
 
 #include "along_template.h"
 

@@ -8,7 +8,7 @@
  *
  * Same bits: every kernel on every instruction set performs the same correctly rounded operations
  * in the same order. E of class c of a block goes to partial sum c % PARTS in the lane type, so
- * that each is a chain of at most 8; the partial sums fold by halves (64, 32, .. 1) in double. The
+ * that each is a chain of at most 4; the partial sums fold by halves (128, 64, .. 1) in double. The
  * moments, in double throughout, have MOMENT_PARTS partial sums. Leaving out a term that is exactly
  * 0 does not change a sum of terms >= 0. */
 #ifndef XENT_CPU_KERNELS_H
@@ -16,9 +16,26 @@
 
 #include "xent.h"
 
+#include <float.h>
 #include <stdbool.h>
 
-enum { BLOCK = 1024, PARTS = 128, MOMENT_PARTS = 64, ACROSS = 16, TILE = 64 };
+/* Results are the same everywhere only where every operation is rounded once, to its own type. */
+#if FLT_EVAL_METHOD != 0
+#error "xent needs FLT_EVAL_METHOD 0: do not compile with -mfpmath=387"
+#endif
+#ifdef __FAST_MATH__
+#error "xent needs exact floating-point arithmetic: do not compile with -ffast-math"
+#endif
+
+enum {
+    BLOCK = 1024,
+    PARTS = 256,
+    MOMENT_PARTS = 64,
+    ACROSS = 16,
+    TILE = 64,
+    SUM_LANES = 16,
+    MOST_ROWS = 64
+};
 
 /* What one range of classes of a row amounts to. Below, z = scale*x and E_c = 2^(z_c*log2(e) - k),
  * or, where |scale*max| >= 2^20 (shifted), E_c = 2^((z_c - scale*max)*log2(e)); E_c below 2^-125
@@ -67,19 +84,49 @@ typedef struct xent_kernels {
     void (*narrow)(const double *in, int64_t n, void *out, int64_t stride);
 } xent_kernels;
 
+/* The numbers in the formula of xent.h that all rows share. */
+typedef struct xent_coefficients {
+    double scale;       /* s; 1 under softcap, whose z hold it already */
+    double rate;        /* e/C */
+    double hard;        /* 1 - e */
+    double z_loss;      /* q */
+    double denominator; /* D; 0: the gradient is not used */
+} xent_coefficients;
+
+/* Rows side by side, a column for each number. Statistics of rows that mean nothing are as of a
+ * single logit of 0. */
+typedef struct xent_columns {
+    double max[MOST_ROWS], top[MOST_ROWS], rest[MOST_ROWS]; /* of xent_stats, as the next three */
+    double mass[MOST_ROWS], gap[MOST_ROWS], heat[MOST_ROWS];
+    double weight[MOST_ROWS], label_weight[MOST_ROWS]; /* w and k[y] */
+    double label_logit[MOST_ROWS];                     /* x[y], under softcap z[y] */
+    double label_slope[MOST_ROWS];                     /* dz/dx at the label: s without softcap */
+
+    double loss[MOST_ROWS], lse[MOST_ROWS], label_probability[MOST_ROWS], entropy[MOST_ROWS];
+    /* gradient of class c: a*E_c - b*k_c, of the label: label_grad; under softcap the first is
+     * still to be multiplied with the slope; probability: share*E_c */
+    double a[MOST_ROWS], b[MOST_ROWS], label_grad[MOST_ROWS], share[MOST_ROWS];
+} xent_columns;
+
 /* Functions on n doubles in place; each result depends on its value alone. */
 typedef struct xent_math {
-    void (*exp)(double *values,
-                int64_t n); /* <= 1 ulp, of values <= 709; 0 where exp(value) < 2^-1021 */
-    void (*log)(double *values, int64_t n);   /* <= 1 ulp, of values >= 0: log 0 = -inf */
-    void (*log1p)(double *values, int64_t n); /* <= 1 ulp, of finite values >= 0 */
+    /* The first three within 1 ulp: exp of values <= 709, 0 where exp(value) < 2^-1021; log of
+     * values >= 0, log 0 = -inf; log1p of finite values >= 0. */
+    void (*exp)(double *values, int64_t n);
+    void (*log)(double *values, int64_t n);
+    void (*log1p)(double *values, int64_t n);
     /* Softcap: z = cap*tanh(scale*x/cap), slope = dz/dx = scale*4u/(1 + u)^2 with u =
      * exp(-2*scale*|x|/cap). NaN, +inf and -inf stay, with slope = scale. slope may be NULL. */
     void (*bend)(double *values, int64_t n, double scale, double cap, double *slope);
+    /* Adds n values, a multiple of SUM_LANES, to SUM_LANES sums of two doubles each: value i to sum
+     * i % SUM_LANES, with an error of at most 2^-105 of it. low is 0 where high is not finite. */
+    void (*add)(double *high, double *low, const double *values, int64_t n);
+    /* The formula: the second half of the columns of n rows from the first. */
+    void (*finish)(const xent_coefficients *by, xent_columns *rows, int64_t n);
 } xent_math;
 
 /* The best of this machine, under the cap of XENT_ISA. dtype: F32, F64, BF16 or F16. */
-const xent_kernels *kernels_for(int32_t dtype);
-const xent_math *math_functions(void);
+const xent_kernels *xent_kernels_for(int32_t dtype);
+const xent_math *xent_math_functions(void);
 
 #endif

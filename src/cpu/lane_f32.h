@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The words of kernels_template.h for float lanes. Include after a f32_<isa>.h vocabulary.
+ * The words of the kernel templates for float lanes. Include after a f32_<isa>.h vocabulary.
  * The polynomial comes from scripts/polynomials.py. */
 #define LANE float
 #define WIDTH S_WIDTH

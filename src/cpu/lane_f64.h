@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The words of kernels_template.h for double lanes. Include after a f64_<isa>.h vocabulary.
+ * The words of the kernel templates for double lanes. Include after a f64_<isa>.h vocabulary.
  * The polynomial comes from scripts/polynomials.py. */
 #define LANE double
 #define WIDTH D_WIDTH

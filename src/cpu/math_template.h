@@ -104,7 +104,7 @@ static inline dvec expm1_parts(dvec x, dvec x_low, dvec *low, dvec *u) {
 static inline dvec bend_of(dvec x, double scale, double cap, dvec *slope) {
     const dvec zero = d_set(0), one = d_set(1), scales = d_set(scale), caps = d_set(cap);
     dmask negative = d_lt(x, zero), straight = d_or(d_bad(x), d_eq(x, d_set(-INFINITY)));
-    dvec size = d_select(negative, d_sub(zero, x), x), scaled = d_mul(scales, size);
+    dvec size = d_select(negative, d_sub(zero, x), x), scaled = product_of(scales, size);
     dvec scaled_low = d_fma(scales, size, d_sub(zero, scaled));
     dvec t = d_div(scaled, caps);
     dvec t_low = d_div(d_add(d_fma(d_sub(zero, t), caps, scaled), scaled_low), caps);
@@ -117,7 +117,7 @@ static inline dvec bend_of(dvec x, double scale, double cap, dvec *slope) {
     dvec below_low = d_add(d_sub(m, d_sub(below, d_set(2))), low);
     dvec minus_q = d_div(d_sub(zero, m), below);
     dvec rest = d_fma(minus_q, below_low, d_add(d_fma(minus_q, below, m), low));
-    dvec z = d_mul(caps, d_sub(minus_q, d_div(rest, below)));
+    dvec z = product_of(caps, d_sub(minus_q, d_div(rest, below)));
     z = d_select(d_lt(t, d_set(0x1p-30)), scaled, z);
     dvec sum = d_add(one, u);
     dvec bent = d_mul(scales, d_div(d_mul(d_set(4), u), d_mul(sum, sum)));
@@ -159,6 +159,27 @@ static void math_log(double *values, int64_t n) {
 
 static void math_log1p(double *values, int64_t n) {
     map_values(values, n, log1p_of);
+}
+
+/* high + low += x: Algorithm 4 (DWPlusFP) of Joldes, Muller and Popescu, doi:10.1145/3121432. */
+static inline void add_to_pairs(dvec *high, dvec *low, dvec x) {
+    const dvec zero = d_set(0);
+    dvec sum = d_add(*high, x), part = d_sub(sum, *high);
+    dvec lost = d_add(d_sub(*high, d_sub(sum, part)), d_sub(x, part));
+    dmask finite = d_eq(d_sub(sum, sum), zero);
+    dvec rest = d_select(finite, d_add(*low, lost), zero);
+    *high = d_add(sum, rest);
+    *low = d_select(finite, d_sub(rest, d_sub(*high, sum)), zero);
+}
+
+static void math_add(double *high, double *low, const double *values, int64_t n) {
+    for (int lane = 0; lane < SUM_LANES; lane += D_WIDTH) {
+        dvec sum = d_load(high + lane), rest = d_load(low + lane);
+        for (int64_t i = lane; i < n; i += SUM_LANES)
+            add_to_pairs(&sum, &rest, d_load(values + i));
+        d_store(high + lane, sum);
+        d_store(low + lane, rest);
+    }
 }
 
 static void math_bend(double *values, int64_t n, double scale, double cap, double *slope) {

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: MIT
 """Tests of the command-line tool: XENT_CLI=path/to/xent python3 test_cli.py
 
-Needs NumPy and nothing else. The tests are in flags.py, sentences.py and files.py.
+Needs NumPy and nothing else. The tests are in the files named below; shells that are not installed are
+skipped.
 """
 import sys
 import unittest
 
 if __name__ == "__main__":
-    suite = unittest.defaultTestLoader.loadTestsFromNames(["flags", "sentences", "files"])
+    suite = unittest.defaultTestLoader.loadTestsFromNames([
+        "flags", "sentences", "files", "blocks", "manners", "terminal", "pages"])
     sys.exit(not unittest.TextTestRunner().run(suite).wasSuccessful())

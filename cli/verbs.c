@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ * The verbs: what is typed after `xent`. */
+#include "verbs.h"
+#include "complain.h"
+#include "completion.h"
+#include "help.h"
+#include "info.h"
+#include "loss.h"
+#include "manual.h"
+#include "nearest.h"
+
+#include <string.h>
+
+const verb_row VERBS[VERB_COUNT] = {
+    {&LOSS_COMMAND, run_loss},     {&INFO_COMMAND, run_info}, {&COMPLETION_COMMAND, run_completion},
+    {&MANUAL_COMMAND, run_manual}, {&HELP_COMMAND, run_help},
+};
+
+const verb_row *find_verb(const char *name) {
+    for (int i = 0; i < VERB_COUNT; i++) {
+        if (strcmp(VERBS[i].shown->name, name) == 0)
+            return &VERBS[i];
+    }
+    return NULL;
+}
+
+int refuse_verb(const char *name) {
+    nearest found = look_for(name);
+    char meant[MEANT_TEXT];
+    for (int i = 0; i < VERB_COUNT; i++)
+        consider(&found, VERBS[i].shown->name);
+    consider(&found, "--version");
+    return complain(EX_USAGE, name, "there is no such verb%s; `xent help` lists them",
+                    write_meant(meant, &found));
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ * The formula for rows side by side: statistics -> losses and gradient coefficients. Include after
+ * math_template.h. No product is an operand of + or -: fma says where one rounding is meant. */
+
+/* coefficient*value, where a coefficient of 0 wins over any value */
+static inline dvec times(dvec coefficient, dvec value) {
+    dmask none = d_eq(coefficient, d_set(0));
+    return d_select(none, d_set(0), d_mul(coefficient, value));
+}
+
+/* coefficient*value + rest, where a coefficient of 0 wins as well */
+static inline dvec plus_times(dvec coefficient, dvec value, dvec rest) {
+    dmask none = d_eq(coefficient, d_set(0));
+    return d_select(none, rest, d_fma(coefficient, value, rest));
+}
+
+/* exp(-scale*(max - x)), the exponent held to twice the precision of a double (TwoSum and an exact
+ * product). */
+static inline dvec exp_of_fall(dvec max, dvec x, dvec scale) {
+    const dvec zero = d_set(0);
+    dvec difference = d_sub(max, x), back = d_sub(difference, max);
+    dvec lost = d_sub(d_sub(max, d_sub(difference, back)), d_add(x, back));
+    dvec high = product_of(scale, difference);
+    dvec low = d_fma(scale, lost, d_fma(scale, difference, d_sub(zero, high)));
+    dvec e = exp_of(d_sub(zero, high));
+    return d_select(d_eq(e, zero), zero, d_fma(d_sub(zero, low), e, e));
+}
+
+/* D_WIDTH rows from row i on. */
+static inline void finish_some(const xent_coefficients *by, xent_columns *rows, int64_t i) {
+    const dvec zero = d_set(0), one = d_set(1), scale = d_set(by->scale), rate = d_set(by->rate);
+    const dvec z_loss = d_set(by->z_loss);
+    const dvec max = d_load(rows->max + i), top = d_load(rows->top + i);
+    const dvec rest = d_load(rows->rest + i), mass = d_load(rows->mass + i);
+    const dvec x = d_load(rows->label_logit + i), w = d_load(rows->weight + i);
+    const dvec k = d_load(rows->label_weight + i);
+
+    dvec spread = log1p_of(d_div(rest, top)), sum = d_add(top, rest);
+    dmask label_is_top = d_eq(x, max);
+    dvec ratio = exp_of_fall(max, x, scale);
+    dvec nll = d_fma(scale, d_sub(max, x), spread), lse = d_fma(scale, max, spread);
+    dvec p = d_div(d_select(label_is_top, top, d_mul(ratio, top)), sum);
+    dvec others = d_select(label_is_top, d_div(rest, sum), d_sub(one, p));
+    d_store(rows->lse + i, lse);
+    d_store(rows->label_probability + i, p);
+    d_store(rows->entropy + i, d_add(spread, d_div(d_load(rows->heat + i), sum)));
+    d_store(rows->share + i, d_div(one, sum));
+
+    dvec hard = product_of(d_set(by->hard), k);
+    dvec soft_nll = plus_times(mass, spread, d_load(rows->gap + i));
+    dvec z_term = times(z_loss, d_mul(lse, lse));
+    d_store(rows->loss + i, times(w, plus_times(hard, nll, plus_times(rate, soft_nll, z_term))));
+
+    dvec part = d_div(w, d_set(by->denominator)), scaled = d_mul(scale, part);
+    dvec soft = plus_times(z_loss, d_add(lse, lse), product_of(rate, mass));
+    dvec pull = product_of(rate, k);
+    dvec label_part = d_fma(soft, p, d_sub(zero, d_fma(hard, others, pull)));
+    d_store(rows->a + i, d_div(times(d_add(hard, soft), scaled), sum));
+    d_store(rows->b + i, times(rate, scaled));
+    d_store(rows->label_grad + i, times(times(d_load(rows->label_slope + i), label_part), part));
+}
+
+/* MOST_ROWS is a multiple of every width, so what lies behind the last row is there to read. */
+static void math_finish(const xent_coefficients *by, xent_columns *rows, int64_t n) {
+    for (int64_t i = 0; i < n; i += D_WIDTH)
+        finish_some(by, rows, i);
+}
