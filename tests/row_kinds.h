@@ -23,7 +23,7 @@ typedef enum row_kind {
 extern const char *const kind_names[KINDS];
 
 /* Fills x with a row whose largest logits are about 0, the same for the same arguments, and returns
- * the spike's class. */
-int64_t draw_row_of(row_kind kind, int64_t classes, double *x);
+ * the spike's class. parts: partial sums that a kernel has. */
+int64_t draw_row_of(row_kind kind, int64_t classes, int64_t parts, double *x);
 
 #endif

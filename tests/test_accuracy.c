@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Every output of adversarial rows against MPFR: prints the largest errors seen and asserts the
  * bounds of docs/accuracy.md. */
+#include "kernels.h"
 #include "reference.h"
 #include "row_kinds.h"
 #include "xent.h"
@@ -64,7 +65,7 @@ static void put_element(int dtype, double value, void *data, int64_t i) {
 
 /* Fills x with a row of the kind, as the type rounds it, and returns the spike's class. */
 static int64_t fill_row(int dtype, row_kind kind, int64_t classes, double offset) {
-    int64_t at = draw_row_of(kind, classes, x);
+    int64_t at = draw_row_of(kind, classes, PARTS, x);
     for (int64_t c = 0; c < classes; c++)
         x[c] = rounded(dtype, x[c] + offset);
     return at;
