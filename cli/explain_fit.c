@@ -48,26 +48,45 @@ static bool equal_but_for_ones(int ndim, const int64_t *shape, const xent_tensor
     return equal_shapes(count, kept, label_count, label_kept);
 }
 
+void suggest_converted(const loss_call *call, const array *from, const char *expression) {
+    const conversion how = {.path = from->path,
+                            .file = from->file_name ? from->file_name : from->path,
+                            .member = from->member,
+                            .load = from->found.python};
+    if (how.load)
+        suggest_conversion(&call->typed, &how, expression);
+}
+
 /* ---- types ----------------------------------------------------------------------------------- */
 
+static bool is_described(const loss_call *call) {
+    return call->request.logits_file.dtype.dtype != 0 || call->request.labels_file.dtype.dtype != 0;
+}
+
+/* The command with the files swapped, unless flags describe the one or the other. */
 static int explain_swapped(const loss_call *call) {
+    const xent_tensor *logits = &call->logits.tensor, *labels = &call->labels.tensor;
     const replacement swap[2] = {{call->logits.path, call->labels.path},
                                  {call->labels.path, call->logits.path}};
+    char shape[SHAPE_TEXT], labels_shape[SHAPE_TEXT];
     complain(EX_DATAERR, call->logits.path,
-             "holds %s and %s holds %s: the two look swapped. Logits are floating-point and come "
-             "first, labels are whole numbers and come second",
-             type_name(call->logits.tensor.dtype), call->labels.path,
-             type_name(call->labels.tensor.dtype));
-    suggest_command(&call->typed, swap, "%s", "");
+             "holds %s %s and %s holds %s %s: the two look swapped. Logits are floating-point and "
+             "come first, labels are whole numbers, have one axis less and come second",
+             type_name(logits->dtype), write_shape(shape, logits->ndim, logits->shape),
+             call->labels.path, type_name(labels->dtype),
+             write_shape(labels_shape, labels->ndim, labels->shape));
+    if (!is_described(call))
+        suggest_command(&call->typed, swap, "%s", "");
     return EX_DATAERR;
 }
 
 static int explain_integer_logits(const loss_call *call) {
     complain(EX_DATAERR, call->logits.path,
-             "holds %s, but logits must be float16, float32 or float64. If these are scores, not "
+             "holds %s, but logits must be float16, bfloat16, float32 or float64. If these are "
+             "scores, not "
              "features, labels or predictions, convert them",
              type_name(call->logits.tensor.dtype));
-    suggest_conversion(&call->typed, call->logits.path, "a.astype(numpy.float64)");
+    suggest_converted(call, &call->logits, "a.astype(numpy.float64)");
     return EX_DATAERR;
 }
 
@@ -84,7 +103,7 @@ static int explain_one_hot(const loss_call *call) {
              "a.argmax(%d) if ((a.max(%d) == 1) & (abs(a).sum(%d) == 1)).all() else sys.exit(\"not "
              "one-hot\")",
              axis, axis, axis);
-    suggest_conversion(&call->typed, call->labels.path, expression);
+    suggest_converted(call, &call->labels, expression);
     return EX_DATAERR;
 }
 
@@ -93,8 +112,8 @@ static int explain_float_labels(const loss_call *call) {
              "holds %s, but labels must be whole numbers of an integer type: a label is the index "
              "of its row's true class",
              type_name(call->labels.tensor.dtype));
-    suggest_conversion(
-        &call->typed, call->labels.path,
+    suggest_converted(
+        call, &call->labels,
         "a.astype(numpy.int64) if (a % 1 == 0).all() else sys.exit(\"not whole numbers\")");
     return EX_DATAERR;
 }
@@ -110,7 +129,7 @@ static int explain_extra_ones(const loss_call *call, int ndim, const int64_t *wa
              "many or too few",
              write_shape(shape, labels->ndim, labels->shape), wanted_text);
     snprintf(expression, sizeof expression, "a.reshape(%s)", wanted_text);
-    suggest_conversion(&call->typed, call->labels.path, expression);
+    suggest_converted(call, &call->labels, expression);
     return EX_DATAERR;
 }
 
@@ -169,7 +188,7 @@ static int explain_weight(const loss_call *call, const array *weight, const char
         return EX_OK;
     complain(EX_DATAERR, weight->path, "holds %s, but weights must be float32 or float64",
              type_name(tensor->dtype));
-    suggest_conversion(&call->typed, weight->path, "a.astype(numpy.float64)");
+    suggest_converted(call, weight, "a.astype(numpy.float64)");
     return EX_DATAERR;
 }
 
@@ -202,7 +221,10 @@ static int explain_logits_type(const loss_call *call) {
 static int explain_label_type(const loss_call *call) {
     if (shapes_equal(&call->logits.tensor, &call->labels.tensor))
         return explain_one_hot(call);
-    return is_float(call->labels.tensor.dtype) ? explain_float_labels(call) : EX_OK;
+    if (!is_float(call->labels.tensor.dtype))
+        return EX_OK;
+    bool swapped = fitting_axis(&call->labels.tensor, &call->logits.tensor) >= 0;
+    return swapped ? explain_swapped(call) : explain_float_labels(call);
 }
 
 static int explain_weights(const loss_call *call) {

@@ -72,7 +72,7 @@ int explain_labels(const loss_call *call) {
                         "No label is 0 and the largest is the number of classes: they seem to "
                         "count from 1. Subtract 1 from each that is not ignored");
         if (all_marks_negative(call))
-            suggest_conversion(&call->typed, call->labels.path, "numpy.where(a > 0, a - 1, a)");
+            suggest_converted(call, &call->labels, "numpy.where(a > 0, a - 1, a)");
     } else if (is_usual_mark(call->labels.tensor.dtype, facts.first_label)) {
         print_bad_label(call, &facts,
                         "It is a usual mark of rows to leave out: say so if it is meant that way");

@@ -4,6 +4,7 @@
 #include "flags.h"
 #include "complain.h"
 #include "nearest.h"
+#include "tensors.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -92,10 +93,58 @@ static int take_list(const flag_row *row, const char *text, void *field) {
     return EX_OK;
 }
 
+static int take_dtype(const flag_row *row, const char *text, void *field) {
+    dtype_value *value = field;
+    bool ordered = *text == '<' || *text == '>';
+    int32_t dtype = find_type_name(text + ordered);
+    if (dtype == 0)
+        return complain(
+            EX_USAGE, row->name,
+            "'%s' is no type: they are f32, f64, bf16, f16, i8 to i64 and u8 to u64, or "
+            "float32, bfloat16, int64 .. in full; '<' or '>' before it: little or big "
+            "endian",
+            text);
+    *value = (dtype_value){.dtype = dtype};
+    if (ordered)
+        value->order = *text;
+    return EX_OK;
+}
+
+static int take_shape(const flag_row *row, const char *text, void *field) {
+    shape_value value = {.given = true};
+    const char *rest = text;
+    bool more = true;
+    for (; more && value.ndim < XENT_MAX_NDIM; value.ndim++) {
+        size_t length = strspn(rest, "0123456789");
+        errno = 0;
+        value.lengths[value.ndim] = strtoll(rest, NULL, 10);
+        if (length == 0 || errno != 0)
+            break;
+        rest += length;
+        more = *rest == ',';
+        rest += more;
+    }
+    if (more || *rest)
+        return complain(EX_USAGE, row->name,
+                        "'%s' is no shape: it is 1 to %d lengths with commas between, as in 4,3",
+                        text, XENT_MAX_NDIM);
+    *(shape_value *)field = value;
+    return EX_OK;
+}
+
+static int take_offset(const flag_row *row, const char *text, void *field) {
+    int64_t number;
+    if (!read_whole(text, &number) || number < 0)
+        return complain(EX_USAGE, row->name, "'%s' is not a whole number of bytes >= 0", text);
+    *(int64_t *)field = number;
+    return EX_OK;
+}
+
 static int (*const TAKERS[])(const flag_row *row, const char *text, void *field) = {
     [FLAG_SWITCH] = take_switch, [FLAG_CHOICE] = take_choice, [FLAG_WHOLE] = take_whole,
     [FLAG_REAL] = take_real,     [FLAG_INPUT] = take_input,   [FLAG_OUTPUT] = take_output,
-    [FLAG_LIST] = take_list,
+    [FLAG_LIST] = take_list,     [FLAG_DTYPE] = take_dtype,   [FLAG_SHAPE] = take_shape,
+    [FLAG_OFFSET] = take_offset,
 };
 
 /* ---- parsing --------------------------------------------------------------------------------- */

@@ -3,6 +3,9 @@
 #ifndef XENT_CLI_FLAGS_H
 #define XENT_CLI_FLAGS_H
 
+#include "xent.h"
+
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,13 +17,27 @@ typedef enum flag_kind {
     FLAG_REAL,    /* a number in [lowest, highest]; stores a double */
     FLAG_INPUT,   /* a file that is read; stores a const char * */
     FLAG_OUTPUT,  /* a file that is written, so not "-"; stores a const char * */
-    FLAG_LIST     /* an int64_t, may be repeated; adds to a whole_list */
+    FLAG_LIST,    /* an int64_t, may be repeated; adds to a whole_list */
+    FLAG_DTYPE,   /* "float32", "f32", ">f32"; stores a dtype_value */
+    FLAG_SHAPE,   /* "4,3"; stores a shape_value */
+    FLAG_OFFSET   /* a number of bytes; stores an int64_t */
 } flag_kind;
 
 typedef struct whole_list {
     int64_t *values; /* from malloc */
     size_t count;
 } whole_list;
+
+typedef struct dtype_value {
+    int32_t dtype; /* 0: not given */
+    char order;    /* '<' or '>', little or big endian; 0: not given */
+} dtype_value;
+
+typedef struct shape_value {
+    bool given;
+    int ndim;
+    int64_t lengths[XENT_MAX_NDIM];
+} shape_value;
 
 typedef struct flag_row {
     flag_kind kind;

@@ -7,6 +7,7 @@
 #include "formats/output.h"
 #include "report.h"
 #include "score.h"
+#include "tensors.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -66,23 +67,32 @@ static int check_output_paths(const loss_request *request) {
     return code;
 }
 
-/* Opens a file (NULL: not given) and, but for logits, reads it. */
-static int open_whole(const char *path, bool reals, array *out) {
-    const description nothing = {0};
+/* Opens a file (NULL: not given), of which flags may say something. */
+static int open_file(const loss_call *call, const char *path, const file_flags *flags, bool reals,
+                     array *out) {
+    description said = {.typed = &call->typed};
     if (!path)
         return EX_OK;
-    return open_array(path, &nothing, reals, out);
+    if (flags) {
+        said.dtype = flags->dtype.dtype;
+        said.raw = flags->shape.given;
+        said.swapped = is_foreign(flags->dtype.order == '>' ? '>' : '<');
+        said.ndim = flags->shape.ndim;
+        memcpy(said.shape, flags->shape.lengths, sizeof said.shape);
+        said.offset = flags->offset;
+    }
+    return open_array(path, &said, reals, out);
 }
 
 static int open_files(loss_call *call) {
     const loss_request *request = &call->request;
-    int code = open_whole(request->files[0], true, &call->logits);
+    int code = open_file(call, request->files[0], &request->logits_file, true, &call->logits);
     if (code == EX_OK)
-        code = open_whole(request->files[1], false, &call->labels);
+        code = open_file(call, request->files[1], &request->labels_file, false, &call->labels);
     if (code == EX_OK)
-        code = open_whole(request->class_weight, true, &call->class_weight);
+        code = open_file(call, request->class_weight, NULL, true, &call->class_weight);
     if (code == EX_OK)
-        code = open_whole(request->row_weight, true, &call->row_weight);
+        code = open_file(call, request->row_weight, NULL, true, &call->row_weight);
     return code;
 }
 

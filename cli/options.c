@@ -41,6 +41,20 @@ static const flag_row FLAGS[] = {
      offsetof(loss_request, options.on_bad_label),
      .help = "what a label that is no class does (default: error)"},
 
+    {FLAG_HEADING, .help = "Files without a head"},
+    {FLAG_DTYPE, "--dtype", "T", offsetof(loss_request, logits_file.dtype),
+     .help = "type of the logits: f32, bf16, >f64 ..; bf16 also of a .npy of uint16"},
+    {FLAG_SHAPE, "--shape", "A,B,..", offsetof(loss_request, logits_file.shape),
+     .help = "the logits are raw elements of that shape, in C order"},
+    {FLAG_OFFSET, "--offset", "N", offsetof(loss_request, logits_file.offset),
+     .help = "raw logits begin after N bytes (default: 0)"},
+    {FLAG_DTYPE, "--labels-dtype", "T", offsetof(loss_request, labels_file.dtype),
+     .help = "the same for the labels: i64, u8, >i32 .."},
+    {FLAG_SHAPE, "--labels-shape", "A,B,..", offsetof(loss_request, labels_file.shape),
+     .help = "the labels are raw elements of that shape"},
+    {FLAG_OFFSET, "--labels-offset", "N", offsetof(loss_request, labels_file.offset),
+     .help = "raw labels begin after N bytes (default: 0)"},
+
     {FLAG_HEADING, .help = "The loss"},
     {FLAG_INPUT, "--class-weight", "FILE", offsetof(loss_request, class_weight),
      .help = "a weight for each class: float32 or float64, [C]"},
@@ -70,6 +84,7 @@ static const example EXAMPLES[] = {
      "The gradient of the sum divided by 4096, into a file."},
     {"xent loss logits.npy labels.npy --reduction none | sort -g | tail",
      "The ten largest losses."},
+    {"xent loss batch.npz:logits batch.npz:labels", "Two arrays of one file."},
     {"zcat logits.npy.gz | xent loss - labels.npy", "Logits from a pipe."},
 };
 
@@ -90,10 +105,13 @@ const command LOSS_COMMAND = {
         "Results go to standard output, everything else to standard error. Work of more than a "
         "second shows its progress if standard error is a terminal, unless --quiet is given. "
         "Errors are in colour on a terminal unless NO_COLOR is set or TERM is dumb.",
-    .files = "Inputs are NumPy .npy files; what a file is shows in its content, not in its name. "
-             "Logits are read in blocks and may be larger than memory. Outputs are written under a "
-             "temporary name in the same folder and renamed when they are whole: the file of that "
-             "name is the old one or the whole new one.",
+    .files =
+        "Inputs are .npy, .npz (FILE.npz:NAME), .safetensors (FILE.safetensors:NAME), numbers as "
+        "text (.csv, .tsv), IDX, any of these packed by gzip, or raw elements that --dtype and "
+        "--shape describe; what a file is shows in its content, not in its name. "
+        "Logits are read in blocks and may be larger than memory. Outputs are written under a "
+        "temporary name in the same folder and renamed when they are whole: the file of that "
+        "name is the old one or the whole new one.",
     .least = 2,
     .most = 2,
     .flags = FLAGS,
@@ -102,9 +120,36 @@ const command LOSS_COMMAND = {
     .example_count = sizeof EXAMPLES / sizeof *EXAMPLES,
 };
 
+/* The flags of one file. */
+typedef struct file_flag_names {
+    const char *dtype, *shape, *offset;
+} file_flag_names;
+
+/* A raw file needs a type and a shape; an offset and a byte order are of raw files only. */
+static int check_file_flags(const file_flags *file, const file_flag_names *names) {
+    bool is_raw = file->shape.given;
+    if (is_raw && file->dtype.dtype == 0)
+        return complain(EX_USAGE, names->shape, "a raw file needs a type as well: %s f32",
+                        names->dtype);
+    if (!is_raw && file->offset != 0)
+        return complain(EX_USAGE, names->offset, "a raw file needs a shape as well: %s 4,3",
+                        names->shape);
+    if (!is_raw && file->dtype.order != '\0')
+        return complain(EX_USAGE, names->dtype,
+                        "'%c' is for raw files, others know their byte order: leave it out, or "
+                        "give the shape of a raw file as well: %s 4,3",
+                        file->dtype.order, names->shape);
+    return EX_OK;
+}
+
 int read_loss_request(int argc, char **argv, loss_request *request) {
     const xent_options defaults = XENT_OPTIONS_INIT;
     request->options = defaults;
     request->options.threads = -1;
-    return parse_flags(&LOSS_COMMAND, argc, argv, request, request->files);
+    const file_flag_names logits = {"--dtype", "--shape", "--offset"};
+    const file_flag_names labels = {"--labels-dtype", "--labels-shape", "--labels-offset"};
+    int code = parse_flags(&LOSS_COMMAND, argc, argv, request, request->files);
+    if (code == EX_OK)
+        code = check_file_flags(&request->logits_file, &logits);
+    return code == EX_OK ? check_file_flags(&request->labels_file, &labels) : code;
 }

@@ -14,8 +14,16 @@ enum {
     REDUCE_NONE
 };
 
+/* What flags say of a file: of a raw one, which has a shape, all of it. */
+typedef struct file_flags {
+    dtype_value dtype;
+    shape_value shape;
+    int64_t offset;
+} file_flags;
+
 typedef struct loss_request {
-    const char *files[2];                                    /* logits, labels */
+    const char *files[2]; /* logits, labels */
+    file_flags logits_file, labels_file;
     const char *class_weight, *row_weight, *grad, *row_loss; /* files; NULL: not given */
     int32_t reduction, json, quiet;
     whole_list ignore;

@@ -77,17 +77,18 @@ void suggest_command(const command_line *typed, const replacement changes[2], co
     print_command(typed, changes, flags);
 }
 
-void suggest_conversion(const command_line *typed, const char *path, const char *expression) {
-    const replacement changes[2] = {{path, FIXED_FILE}, {NULL, NULL}};
-    if (path == STANDARD_INPUT)
-        return;
+void suggest_conversion(const command_line *typed, const conversion *from, const char *expression) {
+    const replacement changes[2] = {{from->path, FIXED_FILE}, {NULL, NULL}};
     print_in_colour(GREEN, "try:");
-    fprintf(stderr,
-            " python3 -c 'import numpy, sys; a = numpy.load(sys.argv[1]); "
-            "numpy.save(sys.argv[2], %s)' ",
-            expression);
-    print_word(path);
-    fputs(typed ? " " FIXED_FILE " && " : " " FIXED_FILE "\n", stderr);
+    fprintf(stderr, " python3 -c 'import numpy, sys; a = %s; numpy.save(sys.argv[2], %s)' ",
+            from->load, expression);
+    print_word(from->file);
+    fputs(" " FIXED_FILE, stderr);
+    if (from->member) {
+        fputc(' ', stderr);
+        print_word(from->member);
+    }
+    fputs(typed ? " && " : "\n", stderr);
     if (typed)
         print_command(typed, changes, "");
 }

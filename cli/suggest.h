@@ -22,10 +22,18 @@ typedef struct replacement {
 void suggest_command(const command_line *typed, const replacement changes[2], const char *format,
                      ...) __attribute__((format(printf, 3, 4)));
 
-/* Prints "try: python3 ..": converts the .npy file at path into FIXED_FILE. `expression` is the new
- * array in terms of the old one, `a`, and of the modules numpy and sys; it holds no apostrophe. If
- * typed is given the command follows, with the new file in the place of the old one. */
+/* An array that Python can load. */
+typedef struct conversion {
+    const char *path;   /* the word of the command that names it */
+    const char *file;   /* sys.argv[1] */
+    const char *member; /* sys.argv[3]; NULL: none */
+    const char *load;   /* the expression that loads it */
+} conversion;
+
+/* Prints "try: python3 ..": converts the array into FIXED_FILE. `expression` is the new array in
+ * terms of the old one, `a`, and of the modules numpy and sys; it holds no apostrophe. If typed is
+ * given the command follows, with the new file in the place of the old one. */
 #define FIXED_FILE "fixed.npy"
-void suggest_conversion(const command_line *typed, const char *path, const char *expression);
+void suggest_conversion(const command_line *typed, const conversion *from, const char *expression);
 
 #endif

@@ -7,16 +7,32 @@
 #include <string.h>
 
 typedef struct dtype_facts {
-    const char *name;
+    const char *name, *short_name;
     size_t size;
 } dtype_facts;
 
 static const dtype_facts DTYPES[] = {
-    [XENT_F32] = {"float32", 4}, [XENT_F64] = {"float64", 8}, [XENT_BF16] = {"bfloat16", 2},
-    [XENT_F16] = {"float16", 2}, [XENT_I8] = {"int8", 1},     [XENT_U8] = {"uint8", 1},
-    [XENT_I16] = {"int16", 2},   [XENT_U16] = {"uint16", 2},  [XENT_I32] = {"int32", 4},
-    [XENT_U32] = {"uint32", 4},  [XENT_I64] = {"int64", 8},   [XENT_U64] = {"uint64", 8},
+    [XENT_F32] = {"float32", "f32", 4},    [XENT_F64] = {"float64", "f64", 8},
+    [XENT_BF16] = {"bfloat16", "bf16", 2}, [XENT_F16] = {"float16", "f16", 2},
+    [XENT_I8] = {"int8", "i8", 1},         [XENT_U8] = {"uint8", "u8", 1},
+    [XENT_I16] = {"int16", "i16", 2},      [XENT_U16] = {"uint16", "u16", 2},
+    [XENT_I32] = {"int32", "i32", 4},      [XENT_U32] = {"uint32", "u32", 4},
+    [XENT_I64] = {"int64", "i64", 8},      [XENT_U64] = {"uint64", "u64", 8},
 };
+enum { DTYPE_END = sizeof DTYPES / sizeof *DTYPES };
+
+int32_t find_type_name(const char *name) {
+    for (int32_t dtype = 1; dtype < DTYPE_END; dtype++) {
+        const dtype_facts *facts = &DTYPES[dtype];
+        if (facts->name && (strcmp(name, facts->name) == 0 || strcmp(name, facts->short_name) == 0))
+            return dtype;
+    }
+    return 0;
+}
+
+bool is_foreign(char order) {
+    return order != (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? '<' : '>');
+}
 
 const char *type_name(int32_t dtype) {
     return DTYPES[dtype].name;

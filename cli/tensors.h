@@ -13,6 +13,12 @@ const char *type_name(int32_t dtype);
 size_t type_size(int32_t dtype);
 bool is_float(int32_t dtype);
 
+/* Whether '<', little endian, or '>', big endian, is not the byte order of this machine. */
+bool is_foreign(char order);
+
+/* The dtype of such a name, or of its short form, "f32"; 0: there is none. */
+int32_t find_type_name(const char *name);
+
 /* Elements of a tensor whose shape is known not to overflow. */
 int64_t element_count(const xent_tensor *tensor);
 

@@ -21,6 +21,8 @@ need libc6-dev builds cc
 need cmake program cmake
 need pkg-config program pkg-config
 need libjansson-dev header jansson.h
+need libzip-dev header zip.h
+need zlib1g-dev header zlib.h
 if [ "${1:-}" = test ]; then
     need g++ program g++
     need clang builds clang
@@ -34,7 +36,9 @@ if [ "${1:-}" = test ]; then
     need libc6-dev-arm64-cross builds aarch64-linux-gnu-gcc -static
     need qemu-user program qemu-aarch64
     need python3 program python3
-    need python3-numpy python3 -c 'import numpy'
+    need python3-venv python3 -c 'import ensurepip, venv'
+    need gzip program gzip
+    need dataset-fashion-mnist test -d /usr/share/datasets/fashion-mnist
 fi
 [ -n "$missing" ] || exit 0
 

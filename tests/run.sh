@@ -58,10 +58,11 @@ suite() {
 configure() {
     local folder=$out/$1
     shift
-    cmake -S . -B "$folder" -DXENT_TESTS=ON -DXENT_WERROR=ON "$@" && cmake --build "$folder" -j "$jobs"
+    cmake -S . -B "$folder" -DXENT_TESTS=ON -DXENT_WERROR=ON -DXENT_PYTHON="$PWD/$out/venv/bin/python" "$@" &&
+        cmake --build "$folder" -j "$jobs"
 }
 
-c_files() { find include src cli tests examples -name '*.[ch]' "$@"; }
+c_files() { find include src cli tests fuzz examples -name '*.[ch]' "$@"; }
 
 check_format() { c_files -print0 | xargs -0 clang-format --dry-run -Werror; }
 
@@ -123,6 +124,7 @@ memory() {
     done
 }
 
+step python tests/venv.sh $out/venv
 step build-gcc configure gcc -DCMAKE_C_COMPILER=gcc
 lint
 if [ "${1:-}" != lint ]; then

@@ -11,29 +11,42 @@
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-/* "file:member" is a file and a member only if there is no file of the whole name. */
-static int split_path(const char *path, array *out, sought *what) {
-    const char *colon = strrchr(path, ':');
-    if (!colon || !colon[1] || colon == path || access(path, F_OK) == 0)
+/* Whether the first length characters of path name a file, or standard input. */
+static bool is_file(char *name, const char *path, size_t length) {
+    memcpy(name, path, length);
+    name[length] = '\0';
+    return strcmp(name, "-") == 0 || access(name, F_OK) == 0;
+}
+
+/* "file:member" is a file and a member only if there is no file of the whole name; a member may
+ * have colons in its name. */
+static int split_path(const char *path, array *out) {
+    if (!strchr(path, ':') || access(path, F_OK) == 0)
         return EX_OK;
-    size_t length = (size_t)(colon - path);
-    out->file_name = malloc(length + 1);
-    if (!out->file_name)
+    char *name = malloc(strlen(path) + 1);
+    if (!name)
         return complain(EX_SOFTWARE, path, "not enough memory");
-    memcpy(out->file_name, path, length);
-    out->file_name[length] = '\0';
-    what->member = colon + 1;
+    for (const char *colon = strchr(path, ':'); colon; colon = strchr(colon + 1, ':')) {
+        if (colon[1] && is_file(name, path, (size_t)(colon - path))) {
+            out->file_name = name;
+            out->member = colon + 1;
+            return EX_OK;
+        }
+    }
+    free(name);
     return EX_OK;
 }
 
 static int take_as(const description *said, array *out) {
+    int32_t found = out->found.dtype;
     if (said->dtype == 0)
         return EX_OK;
-    if (type_size(said->dtype) != type_size(out->found.dtype))
+    if (said->dtype != found && (said->dtype != XENT_BF16 || type_size(found) != 2))
         return complain(EX_DATAERR, out->path,
-                        "holds %s, which cannot be taken for %s: the elements differ in size",
-                        type_name(out->found.dtype), type_name(said->dtype));
+                        "holds %s, which is not taken for %s: that would change its numbers",
+                        type_name(found), type_name(said->dtype));
     out->found.dtype = said->dtype;
+    out->found.python = NULL;
     return EX_OK;
 }
 
@@ -47,24 +60,30 @@ static int find_raw(const description *said, array *out) {
     return check_elements_end(&out->file, &out->found, type_name(said->dtype));
 }
 
-static int find_elements(const description *said, const sought *what, array *out) {
+static int find_elements(const description *said, bool reals, array *out) {
+    bool has_name = strcmp(out->file_name ? out->file_name : out->path, "-") != 0;
+    const sought what = {.member = out->member,
+                         .reals = reals,
+                         .path = has_name ? out->path : NULL,
+                         .typed = said->typed};
     if (said->raw)
         return find_raw(said, out);
-    int code = read_elements(&out->file, what, &out->found);
+    int code = read_elements(&out->file, &what, &out->found);
+    if (!has_name)
+        out->found.python = NULL;
     return code == EX_OK ? take_as(said, out) : code;
 }
 
 int open_array(const char *path, const description *said, bool reals, array *out) {
-    sought what = {.reals = reals};
     *out = (array){.path = path, .file.descriptor = -1};
-    int code = said->raw ? EX_OK : split_path(path, out, &what);
+    int code = said->raw ? EX_OK : split_path(path, out);
     if (code == EX_OK)
         code = open_source(out->file_name ? out->file_name : path, &out->file);
     if (code != EX_OK)
         return code;
-    if (what.member)
+    if (out->member)
         out->file.path = path;
-    code = find_elements(said, &what, out);
+    code = find_elements(said, reals, out);
     out->path = out->file.path;
     if (code != EX_OK)
         return code;

@@ -8,13 +8,15 @@
 
 /* What the user says of a file besides its name. */
 typedef struct description {
-    int32_t dtype; /* 0: as the file says. Of a raw file: its type; else what its elements, of equal
-                      size, are taken for */
-    bool swapped;  /* of a raw file: the other byte order than the machine's */
-    bool raw;      /* no format: elements of this type and shape from offset to the end */
+    /* 0: as the file says. Of a raw file: its type; else what the file must hold, or bfloat16, for
+     * which NumPy has no type: elements of two bytes are taken for it. */
+    int32_t dtype;
+    bool swapped; /* of a raw file: the other byte order than the machine's */
+    bool raw;     /* no format: elements of this type and shape from offset to the end */
     int ndim;
     int64_t shape[XENT_MAX_NDIM];
     int64_t offset;
+    const command_line *typed; /* the command, for what can be typed instead; NULL: none */
 } description;
 
 typedef struct array {
@@ -24,6 +26,7 @@ typedef struct array {
     xent_tensor
         tensor;      /* dtype and shape, and how it lies in the file; data is NULL until loaded */
     char *file_name; /* the path without its member; NULL: there is none */
+    const char *member; /* points into path; NULL: none given */
 } array;
 
 /* Opens the array at path, "file" or "file:member", as floating-point numbers if it is text and

@@ -6,13 +6,24 @@
 
 #include <inttypes.h>
 
-static const format *const FORMATS[] = {&NPY_FORMAT, NULL};
+/* Text, which has no mark of its own, comes last. */
+static const format *const FORMATS[] = {&NPY_FORMAT, &NPZ_FORMAT, &GZ_FORMAT, &SAFETENSORS_FORMAT,
+                                        &IDX_FORMAT, &CSV_FORMAT, NULL};
 
 static const format *find_format(const unsigned char *head, size_t size) {
     const format *const *known = FORMATS;
     while (*known && !(*known)->recognise(head, size))
         known++;
     return *known;
+}
+
+static int refuse_unknown(const source *file) {
+    return complain(
+        EX_DATAERR, file->path,
+        "is of no known format: .npy, .npz, .safetensors, numbers as text (.csv, .tsv), IDX, or "
+        "one of them packed by gzip. A raw file is described by --dtype f32 --shape 4,3 (logits) "
+        "or "
+        "--labels-dtype i64 --labels-shape 4 (labels)");
 }
 
 int read_elements(source *file, const sought *what, contents *found) {
@@ -25,8 +36,10 @@ int read_elements(source *file, const sought *what, contents *found) {
         return complain(EX_DATAERR, file->path, "the file is empty");
     const format *known = find_format(head, (size_t)size);
     if (!known)
+        return refuse_unknown(file);
+    if (known->unpacks && what->unpacked)
         return complain(EX_DATAERR, file->path,
-                        "is of no format that can be read: .npy, for example by numpy.save");
+                        "holds a %s file inside: unpack the outer one before", known->name);
     if (what->member && !known->has_members)
         return complain(EX_DATAERR, file->path,
                         "is a %s file, which holds one array and no member '%s'", known->name,

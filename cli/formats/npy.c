@@ -15,7 +15,7 @@
 enum { MAGIC_SIZE = 6, TEXT_SIZE = 32, HEAD_ALIGNMENT = 64 };
 static const char MAGIC[MAGIC_SIZE + 1] = "\x93NUMPY";
 
-static const char HOST_ORDER = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? '<' : '>';
+static const char LOAD[] = "numpy.load(sys.argv[1])";
 
 typedef struct npy_type {
     int32_t dtype;
@@ -196,36 +196,35 @@ static int32_t find_type(const char *descr) {
     return 0;
 }
 
-static int refuse_type(const char *path, const char *descr) {
-    if (strchr("<>", descr[0]) && strchr("fiu", descr[1])) {
-        complain(EX_DATAERR, path,
-                 "has elements of type '%s', which cannot be read: the types are float16, float32, "
-                 "float64, bfloat16, int8 to int64 and uint8 to uint64",
-                 descr);
-        suggest_conversion(NULL, path,
-                           "a.astype({\"f\": numpy.float64, \"i\": numpy.int64, "
-                           "\"u\": numpy.uint64}[a.dtype.kind])");
-        return EX_DATAERR;
-    }
-    return complain(
-        EX_DATAERR, path,
-        "has elements of type '%s': arrays hold float16, float32, float64, bfloat16, int8 to int64 "
-        "or uint8 to uint64; convert with a.astype(..) before numpy.save",
-        descr);
+/* Long doubles and the like can be converted where they lie in a file of their own. */
+static int refuse_type(const source *file, const sought *what, const char *descr) {
+    complain(EX_DATAERR, file->path,
+             "has elements of type '%s', which cannot be read: the types are float16, float32, "
+             "float64, bfloat16, int8 to int64 and uint8 to uint64; convert with a.astype(..) "
+             "before numpy.save",
+             descr);
+    if (what->path && !what->unpacked && strchr("<>", descr[0]) && strchr("fiu", descr[1]))
+        suggest_conversion(NULL,
+                           &(conversion){.path = what->path, .file = what->path, .load = LOAD},
+                           "a.astype({\"f\": numpy.float64, \"i\": numpy.int64, \"u\": "
+                           "numpy.uint64}[a.dtype.kind])");
+    return EX_DATAERR;
 }
 
-static int fill_elements(const source *file, const header *head, int64_t offset, contents *found) {
+static int fill_elements(const source *file, const sought *what, const header *head, int64_t offset,
+                         contents *found) {
     int32_t dtype = find_type(head->descr);
     if (dtype == 0)
-        return refuse_type(file->path, head->descr);
+        return refuse_type(file, what, head->descr);
     if (head->ndim > XENT_MAX_NDIM)
         return complain(EX_DATAERR, file->path, "has %d axes: at most %d can be read", head->ndim,
                         XENT_MAX_NDIM);
     *found = (contents){.dtype = dtype,
                         .ndim = head->ndim,
                         .fortran_order = head->fortran_order,
-                        .swapped = head->descr[0] != '|' && head->descr[0] != HOST_ORDER,
-                        .offset = offset};
+                        .swapped = head->descr[0] != '|' && is_foreign(head->descr[0]),
+                        .offset = offset,
+                        .python = dtype == XENT_BF16 ? NULL : LOAD};
     memcpy(found->shape, head->shape, sizeof found->shape);
     return check_elements_end(file, found, head->descr);
 }
@@ -248,11 +247,10 @@ static int read_header(const source *file, int64_t start, int64_t length, header
 static int read_npy(source *file, const sought *what, contents *found) {
     int64_t start = 0, length = 0;
     header head = {.ndim = 0};
-    (void)what;
     int code = find_header(file, &start, &length);
     if (code == EX_OK)
         code = read_header(file, start, length, &head);
-    return code == EX_OK ? fill_elements(file, &head, start + length, found) : code;
+    return code == EX_OK ? fill_elements(file, what, &head, start + length, found) : code;
 }
 
 const format NPY_FORMAT = {.name = ".npy", .recognise = recognise, .read = read_npy};
@@ -282,7 +280,9 @@ size_t write_npy_head(char *head, const xent_tensor *tensor, bool fortran_order)
     tuple_text(shape, tensor);
     int length = snprintf(head + START, NPY_HEAD - START,
                           "{'descr': '%c%s', 'fortran_order': %s, 'shape': %s, }",
-                          type_size(tensor->dtype) == 1 ? '|' : HOST_ORDER,
+                          type_size(tensor->dtype) == 1 ? '|'
+                          : is_foreign('<')             ? '>'
+                                                        : '<',
                           type_code(tensor->dtype), fortran_order ? "True" : "False", shape);
     size_t used = START + (size_t)length;
     size_t size = (used + HEAD_ALIGNMENT) / HEAD_ALIGNMENT * HEAD_ALIGNMENT;

@@ -74,8 +74,10 @@ class Reading(Case):
 
     def test_what_is_no_npy_file(self):
         self.bad(b"", ["is empty"])
-        for data in (b"1.2,0.8\n", b"PK\x03\x04" + b"x" * 100, b"\x93NUMPX" + npy()[6:], b"\x93NUMP"):
-            self.bad(data, ["is of no format that can be read", "numpy.save"])
+        for data in (b"\x93NUMPX" + npy()[6:], b"\x93NUMP", b"\0" * 100, DATA):
+            self.bad(data, ["is of no known format", ".npy, .npz", "--labels-dtype i64"])
+        self.bad(b"1.2,0.8\n", ["shape [1, 2]"])
+        self.bad(b"PK\x03\x04" + b"x" * 100, ["zip archive"])
 
     def test_versions(self):
         for version in ((0, 0), (4, 0), (1, 1), (255, 0)):
@@ -133,7 +135,7 @@ class Reading(Case):
     def test_files_that_cannot_be_read(self):
         self.save("x.npy", LOGITS)
         for name, says in (("none.npy", "No such file"), ("x.npy/y.npy", "Not a directory"),
-                           (".", "is a folder"), ("", "No such file")):
+                           (".", "is a folder"), ("", "No such file"), ("none.npz:x", "No such file")):
             self.refused(66, "loss", name, "labels.npy", says=[says])
             self.refused(66, "loss", "x.npy", name, says=[says])
             self.refused(66, "loss", "x.npy", "labels.npy", "--class-weight", name, says=[says])

@@ -51,6 +51,7 @@ class Help(Case):
     def test_examples_are_commands(self):
         """What the pages show as commands works on files of these names."""
         self.save_batch()
+        np.savez(self.path("batch.npz"), logits=LOGITS, labels=LABELS)
         self.wrap("xent", XENT)
         subprocess.run(["gzip", "-k", "logits.npy"], cwd=self.folder, check=True)
         environment = {**os.environ, "HOME": self.folder, "PATH": self.folder + ":" + os.environ["PATH"]}
