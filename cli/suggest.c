@@ -77,13 +77,33 @@ void suggest_command(const command_line *typed, const replacement changes[2], co
     print_command(typed, changes, flags);
 }
 
+/* The file in this folder that a conversion makes: "labels.npy" -> "labels.fixed.npy", "b.npz:x" ->
+ * "b.npz_x.fixed.npy"; what is not plain in a name becomes "_". */
+enum { FIXED_NAME = 128 };
+static const char *name_fixed(char *name, const char *path) {
+    static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.";
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+    size_t length = strlen(base);
+    if (length > 4 && strcmp(base + length - 4, ".npy") == 0)
+        length -= 4;
+    snprintf(name, FIXED_NAME, "%.*s.fixed.npy",
+             length < FIXED_NAME / 2 ? (int)length : FIXED_NAME / 2, base);
+    for (char *at = name + strspn(name, PLAIN); *at; at += strspn(at, PLAIN))
+        *at = '_';
+    return name;
+}
+
+/* The new file is opened last, and never replaces one. */
 void suggest_conversion(const command_line *typed, const conversion *from, const char *expression) {
-    const replacement changes[2] = {{from->path, FIXED_FILE}, {NULL, NULL}};
+    char fixed[FIXED_NAME];
+    const replacement changes[2] = {{from->path, name_fixed(fixed, from->path)}, {NULL, NULL}};
     print_in_colour(GREEN, "try:");
-    fprintf(stderr, " python3 -c 'import numpy, sys; a = %s; numpy.save(sys.argv[2], %s)' ",
+    fprintf(stderr,
+            " python3 -c 'import numpy, sys; a = %s; b = %s; numpy.save(open(sys.argv[2], \"xb\"), "
+            "b)' ",
             from->load, expression);
     print_word(from->file);
-    fputs(" " FIXED_FILE, stderr);
+    fprintf(stderr, " %s", fixed);
     if (from->member) {
         fputc(' ', stderr);
         print_word(from->member);

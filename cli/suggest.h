@@ -30,10 +30,10 @@ typedef struct conversion {
     const char *load;   /* the expression that loads it */
 } conversion;
 
-/* Prints "try: python3 ..": converts the array into FIXED_FILE. `expression` is the new array in
- * terms of the old one, `a`, and of the modules numpy and sys; it holds no apostrophe. If typed is
- * given the command follows, with the new file in the place of the old one. */
-#define FIXED_FILE "fixed.npy"
+/* Prints "try: python3 ..": converts the array into a new file, labels.fixed.npy for labels.npy,
+ * which must not be there yet. `expression` is the new array in terms of the old one, `a`, and of
+ * the modules numpy and sys; it holds no apostrophe. If typed is given the command follows, with
+ * the new file in the place of the old one. */
 void suggest_conversion(const command_line *typed, const conversion *from, const char *expression);
 
 #endif

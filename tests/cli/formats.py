@@ -120,7 +120,7 @@ class Npy(Formats):
         np.save(self.path("x.npy"), LOGITS.astype(np.longdouble))
         err = self.bad("x.npy", ["'<f16'"])
         self.assertEqual(self.type_the_fix(err)[0], 0)
-        self.same_logits("fixed.npy", LOGITS)
+        self.same_logits("x.fixed.npy", LOGITS)
 
 
 class Npz(Formats):

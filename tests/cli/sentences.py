@@ -14,8 +14,8 @@ class Mistakes(Case):
         self.save_batch(logits, labels)
         return self.refused(65, "loss", "logits.npy", "labels.npy", *words, says=says)
 
-    def fixed(self, err, loss="0.905816475"):
-        code, out, rest = self.type_the_fix(err)
+    def fixed(self, err, loss="0.905816475", again=False):
+        code, out, rest = self.type_the_fix(err, again)
         self.assertEqual(code, 0, rest)
         self.assertRegex(out, rf"(?m)^loss +{loss} ")
 
@@ -70,7 +70,7 @@ class Mistakes(Case):
         self.fixed(self.mistake(more, np.append(labels, -1), "--ignore", "-1", says=["count from 1"]))
         err = self.mistake(more, np.append(labels, 0), "--ignore", "0", says=["count from 1"])
         self.assertNotIn("try:", err)
-        self.fixed(self.type_the_fix(self.mistake(more, np.append(-100, labels)[[1, 2, 3, 4, 0]]))[2])
+        self.fixed(self.type_the_fix(self.mistake(more, np.append(-100, labels)[[1, 2, 3, 4, 0]]))[2], again=True)
 
     def test_float_labels(self):
         for kind in (np.float16, np.float32, np.float64):
@@ -118,6 +118,19 @@ class Mistakes(Case):
     def test_logits_without_classes(self):
         self.mistake(np.zeros((4, 0)), LABELS, says=["logits.npy", "0 classes"])
         self.mistake(np.float64(1), np.int64(0), says=["logits.npy", "single number"])
+
+    def test_one_fix_on_top_of_another(self):
+        """Two mistakes are mended one after the other, each into a file of its own; no file is replaced."""
+        self.save_batch(LOGITS.astype(int) + 5, LABELS[:, None])
+        first = self.refused(65, "loss", "logits.npy", "labels.npy", says=["try:"])
+        code, out, second = self.type_the_fix(first)
+        self.assertEqual((code, out), (65, ""))
+        code, out, err = self.type_the_fix(second, again=True)
+        self.assertEqual(code, 0, err)
+        self.assertTrue(out.startswith("loss "), out)
+        self.write("labels.fixed.npy", b"mine")
+        self.assertNotEqual(self.type_the_fix(second, again=True)[0], 0)
+        self.assertEqual(self.read("labels.fixed.npy"), b"mine")
 
     def test_weights(self):
         self.save_batch()

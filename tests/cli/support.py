@@ -69,8 +69,12 @@ class Case(unittest.TestCase):
             self.assertIn(part, err)
         return err
 
-    def type_the_fix(self, err):
-        """Types what the error's `try:` line says into a shell; returns exit code, stdout, stderr."""
+    def type_the_fix(self, err, again=False):
+        """Types what the error's `try:` line says into a shell; returns exit code, stdout, stderr. What earlier
+        fixes made is removed first, unless this one comes on top of them."""
+        for name in os.listdir(self.folder):
+            if name.endswith(".fixed.npy") and not again:
+                os.remove(self.path(name))
         line = next(line for line in err.splitlines() if line.startswith("try: "))
         self.wrap("xent", XENT)
         self.wrap("python3", sys.executable)
