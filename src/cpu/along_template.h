@@ -2,28 +2,22 @@
  * The kernels for one row's consecutive classes, once per element type. Expects, besides the words
  * of a lane:
  *   ELEM, LOAD, STORE   the element type, and WIDTH elements to and from lanes
+ *   LOAD_SOME, STORE_SOME   the same of fewer
  *   LOWEST              -inf as an element
  *   NAME(word)          word with the element type and the instruction set after it */
 
 /* Elements [i, n) of x as lanes, at most WIDTH; -inf beyond. */
 static inline vec NAME(load)(const unsigned char *x, int64_t i, int64_t n) {
-    if (i + WIDTH <= n)
-        return LOAD(x + i * (int64_t)sizeof(ELEM));
-    ELEM part[WIDTH];
-    for (int lane = 0; lane < WIDTH; lane++)
-        part[lane] = LOWEST;
-    memcpy(part, x + i * (int64_t)sizeof(ELEM), (size_t)(n - i) * sizeof(ELEM));
-    return LOAD(part);
+    x += i * (int64_t)sizeof(ELEM);
+    return i + WIDTH <= n ? LOAD(x) : LOAD_SOME(x, n - i, LOWEST);
 }
 
 static inline void NAME(store)(unsigned char *g, int64_t i, int64_t n, vec a) {
-    if (i + WIDTH <= n) {
-        STORE(g + i * (int64_t)sizeof(ELEM), a);
-        return;
-    }
-    ELEM part[WIDTH];
-    STORE(part, a);
-    memcpy(g + i * (int64_t)sizeof(ELEM), part, (size_t)(n - i) * sizeof(ELEM));
+    g += i * (int64_t)sizeof(ELEM);
+    if (i + WIDTH <= n)
+        STORE(g, a);
+    else
+        STORE_SOME(g, n - i, a);
 }
 
 /* Element i as a lane. */
@@ -33,64 +27,100 @@ static inline LANE NAME(one)(const unsigned char *x, int64_t i) {
     return lanes[0];
 }
 
-/* The largest of n elements that is not NaN (-inf if there is none), and whether a NaN or +inf is
- * among them. Four maxima at a time hide the latency of one. */
-static LANE NAME(largest)(const unsigned char *x, int64_t n, bool *poisoned) {
-    const int64_t step = WIDTH * (int64_t)sizeof(ELEM);
-    vec best0 = v_set(-INFINITY), best1 = best0, best2 = best0, best3 = best0;
+/* The largest element that each lane has met, and minus the number of the step where it first did. */
+struct NAME(lead) {
+    vec max, step;
+};
+
+static inline struct NAME(lead) NAME(take_lead)(struct NAME(lead) lead, vec a, vec step) {
+    mask larger = v_lt(lead.max, a);
+    return (struct NAME(lead)){v_max(a, lead.max), v_select(larger, step, lead.step)};
+}
+
+/* Minus the first index at which a lane met `largest`, as its `quarter` of four vectors a step;
+ * -inf if it did not. */
+static inline vec NAME(place)(const struct NAME(lead) * lead, int quarter, LANE largest) {
+    vec index =
+        v_fma(lead->step, v_set(4 * WIDTH), v_sub(v_set((LANE)(-quarter * WIDTH)), lane_numbers()));
+    return v_select(v_eq(lead->max, v_set(largest)), index, v_set(-INFINITY));
+}
+
+/* Sets arg and poisoned, and returns the largest of n elements that is not NaN (-inf if there is
+ * none). Four vectors at a time hide the latency of one. */
+static LANE NAME(largest)(const unsigned char *x, int64_t n, xent_stats *stats) {
+    const int64_t size = WIDTH * (int64_t)sizeof(ELEM);
+    struct NAME(lead) lead0 = {v_set(-INFINITY), v_set(0)}, lead1 = lead0, lead2 = lead0,
+                      lead3 = lead0;
     mask bad = v_bad(v_set(0));
+    vec step = v_set(0);
     int64_t i = 0;
-    for (; i + 4 * WIDTH <= n; i += 4 * WIDTH, x += 4 * step) {
-        vec a0 = LOAD(x), a1 = LOAD(x + step), a2 = LOAD(x + 2 * step), a3 = LOAD(x + 3 * step);
+    for (; i + 4 * WIDTH <= n; i += 4 * WIDTH, step = v_sub(step, v_set(1))) {
+        const unsigned char *p = x + i * (int64_t)sizeof(ELEM);
+        vec a0 = LOAD(p), a1 = LOAD(p + size), a2 = LOAD(p + 2 * size), a3 = LOAD(p + 3 * size);
         bad = v_or(v_or(bad, v_or(v_bad(a0), v_bad(a1))), v_or(v_bad(a2), v_bad(a3)));
-        best0 = v_max(a0, best0);
-        best1 = v_max(a1, best1);
-        best2 = v_max(a2, best2);
-        best3 = v_max(a3, best3);
+        lead0 = NAME(take_lead)(lead0, a0, step);
+        lead1 = NAME(take_lead)(lead1, a1, step);
+        lead2 = NAME(take_lead)(lead2, a2, step);
+        lead3 = NAME(take_lead)(lead3, a3, step);
     }
-    for (; i < n; i += WIDTH, x += step) {
-        vec a = NAME(load)(x, 0, n - i);
+    for (; i < n; i += WIDTH, step = v_sub(step, v_set(0.25))) {
+        vec a = NAME(load)(x, i, n);
         bad = v_or(bad, v_bad(a));
-        best0 = v_max(a, best0);
+        lead0 = NAME(take_lead)(lead0, a, step);
     }
-    *poisoned = v_any(bad);
-    return max_lane(v_max(v_max(best0, best1), v_max(best2, best3)));
+    LANE largest = v_max_lane(v_max(v_max(lead0.max, lead1.max), v_max(lead2.max, lead3.max)));
+    vec place = v_max(v_max(NAME(place)(&lead0, 0, largest), NAME(place)(&lead1, 1, largest)),
+                      v_max(NAME(place)(&lead2, 2, largest), NAME(place)(&lead3, 3, largest)));
+    stats->arg = largest == -INFINITY ? -1 : (int64_t)-v_max_lane(place);
+    stats->poisoned = v_any(bad);
+    return largest;
 }
 
-/* The first index of value, which is among the n elements. */
-static int64_t NAME(find)(const unsigned char *x, int64_t n, LANE value) {
-    const vec wanted = v_set(value);
-    int64_t i = 0;
-    mask found;
-    for (; i + WIDTH <= n; i += WIDTH) {
-        found = v_eq(LOAD(x + i * (int64_t)sizeof(ELEM)), wanted);
-        if (v_any(found))
-            return i + v_first(found);
-    }
-    found = v_eq(NAME(load)(x, i, n), wanted);
-    return i + v_first(found);
-}
-
-/* What the loops of sum_terms share; the flags are constants wherever it is inlined. */
+/* A block whose E are wanted; the flags are constants wherever it is inlined. */
 struct NAME(sweep) {
     const unsigned char *x;
     unsigned char *e; /* NULL: E is not kept */
-    int64_t n, arg;
+    int64_t n;
     bool keep, shifted;
     vec high, low, shift, base, floor;
 };
 
-/* E of elements [i, i + WIDTH), which the block holds entirely or, if `last`, in part; 0 at the
- * arg, whose E goes to *top. */
-static inline __attribute__((always_inline)) vec
-NAME(next_terms)(const struct NAME(sweep) * s, int64_t i, bool last, double *top) {
+static inline __attribute__((always_inline)) vec NAME(term)(const struct NAME(sweep) * s, vec x) {
+    return exp2_term(s->shifted ? v_sub(x, s->shift) : x, s->high, s->low, s->base, s->floor);
+}
+
+static inline __attribute__((always_inline)) vec NAME(keep_term)(const struct NAME(sweep) * s,
+                                                                 int64_t i) {
+    vec e = NAME(term)(s, LOAD(s->x + i * (int64_t)sizeof(ELEM)));
+    if (s->keep)
+        v_store(s->e + i * (int64_t)sizeof(LANE), e);
+    return e;
+}
+
+/* Adds E of elements [i, i + WIDTH), which the block holds entirely or, if `last`, in part. */
+static inline __attribute__((always_inline)) void
+NAME(add_terms)(const struct NAME(sweep) * s, int64_t i, bool first, bool last, LANE *parts) {
     vec x = last ? NAME(load)(s->x, i, s->n) : LOAD(s->x + i * (int64_t)sizeof(ELEM));
-    vec e = exp2_term(s->shifted ? v_sub(x, s->shift) : x, s->high, s->low, s->base, s->floor);
+    vec e = NAME(term)(s, x);
+    LANE *part = parts + i % PARTS;
     if (s->keep && last)
         store_lanes(s->e, i, s->n, e);
     else if (s->keep)
         v_store(s->e + i * (int64_t)sizeof(LANE), e);
-    return (uint64_t)(s->arg - i) < WIDTH ? take_lane(e, (int)(s->arg - i), top) : e;
+    v_store(part, first ? e : v_add(v_load(part), e));
+}
+
+/* Sums those partial sums again that hold the arg, now without it: cheaper than to look for it in
+ * every vector. */
+static inline __attribute__((always_inline)) void NAME(leave_out)(const struct NAME(sweep) * s,
+                                                                  int64_t arg, LANE *parts) {
+    const int64_t part = arg % PARTS - arg % WIDTH;
+    vec sum = v_set(0);
+    for (int64_t i = part; i < s->n; i += PARTS) {
+        vec e = s->keep ? load_lanes(s->e, i, s->n) : NAME(term)(s, NAME(load)(s->x, i, s->n));
+        sum = v_add(sum, clear_lane(e, arg - i));
+    }
+    v_store(parts + part, sum);
 }
 
 /* Sums E over the block without its arg, and stores E if `keep`. */
@@ -101,7 +131,6 @@ static inline __attribute__((always_inline)) void NAME(sum_terms)(const unsigned
     const struct NAME(sweep) s = {.x = x,
                                   .e = e,
                                   .n = n,
-                                  .arg = stats->arg,
                                   .keep = keep,
                                   .shifted = shifted,
                                   .high = v_set(at.log2e.high),
@@ -109,31 +138,38 @@ static inline __attribute__((always_inline)) void NAME(sum_terms)(const unsigned
                                   .shift = v_set(at.shift),
                                   .base = v_set(at.base),
                                   .floor = v_set(at.base - FLUSH)};
-    const int64_t whole = n - n % PARTS;
-    LANE parts[PARTS] = {0};
-    double top = 0;
-    for (int64_t part = 0; part < PARTS && part < n; part += WIDTH) {
-        vec sum = v_set(0);
-        for (int64_t i = part; i < whole; i += PARTS)
-            sum = v_add(sum, NAME(next_terms)(&s, i, false, &top));
-        if (whole + part < n)
-            sum = v_add(sum, NAME(next_terms)(&s, whole + part, true, &top));
-        v_store(parts + part, sum);
+    LANE parts[PARTS];
+    int64_t i = 0;
+    if (n == BLOCK) {
+        for (; i < PARTS; i += WIDTH) {
+            vec sum = NAME(keep_term)(&s, i);
+            for (int64_t j = i + PARTS; j < BLOCK; j += PARTS)
+                sum = v_add(sum, NAME(keep_term)(&s, j));
+            v_store(parts + i, sum);
+        }
+        i = BLOCK;
     }
-    stats->top = top;
+    for (; i < PARTS && i + WIDTH <= n; i += WIDTH)
+        NAME(add_terms)(&s, i, true, false, parts);
+    for (int64_t part = i; part < PARTS; part += WIDTH)
+        v_store(parts + part, v_set(0));
+    for (; i + WIDTH <= n; i += WIDTH)
+        NAME(add_terms)(&s, i, false, false, parts);
+    if (i < n)
+        NAME(add_terms)(&s, i, false, true, parts);
+    NAME(leave_out)(&s, stats->arg, parts);
+    stats->top = (double)first_lane(NAME(term)(&s, v_set((LANE)stats->max)));
     stats->rest = fold_lanes(parts);
 }
 
 static void NAME(stats)(const void *x, int64_t n, double scale, void *e, xent_stats *stats) {
-    bool poisoned;
-    LANE largest = NAME(largest)(x, n, &poisoned);
-    *stats = (xent_stats){.arg = -1, .max = -INFINITY, .poisoned = poisoned};
-    if (largest == -INFINITY) {
+    *stats = (xent_stats){.max = -INFINITY};
+    NAME(largest)(x, n, stats);
+    if (stats->arg < 0) {
         if (e)
             memset(e, 0, (size_t)n * sizeof(LANE));
         return;
     }
-    stats->arg = NAME(find)(x, n, largest);
     stats->max = (double)NAME(one)(x, stats->arg);
     struct reference at = refer_to(stats, scale);
     if (stats->shifted)

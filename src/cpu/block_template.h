@@ -5,22 +5,15 @@
 /* Lanes [i, n) of an array, at most WIDTH; 0 beyond. */
 static inline vec load_lanes(const void *lanes, int64_t i, int64_t n) {
     const unsigned char *from = (const unsigned char *)lanes + i * (int64_t)sizeof(LANE);
-    if (i + WIDTH <= n)
-        return v_load(from);
-    LANE part[WIDTH] = {0};
-    memcpy(part, from, (size_t)(n - i) * sizeof(LANE));
-    return v_load(part);
+    return i + WIDTH <= n ? v_load(from) : v_load_some(from, n - i, 0);
 }
 
 static inline void store_lanes(unsigned char *lanes, int64_t i, int64_t n, vec a) {
     unsigned char *to = lanes + i * (int64_t)sizeof(LANE);
-    if (i + WIDTH <= n) {
+    if (i + WIDTH <= n)
         v_store(to, a);
-        return;
-    }
-    LANE part[WIDTH];
-    v_store(part, a);
-    memcpy(to, part, (size_t)(n - i) * sizeof(LANE));
+    else
+        v_store_some(to, n - i, a);
 }
 
 /* Class weights [i, n), at most WIDTH (NULL: all 1); 0 beyond. */
@@ -38,16 +31,6 @@ static inline wide load_rows(const double *values, int count) {
     double part[WIDTH] = {0};
     memcpy(part, values, (size_t)count * sizeof *values);
     return w_load(part);
-}
-
-/* The largest lane; none is NaN. */
-static inline LANE max_lane(vec a) {
-    LANE lanes[WIDTH];
-    v_store(lanes, a);
-    for (int half = WIDTH / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++)
-            lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
-    return lanes[0];
 }
 
 /* count partial sums fold by halves. */
@@ -68,18 +51,24 @@ static inline wide fold_wide(wide *parts, int64_t n, int count) {
 
 /* The PARTS partial sums of a row fold by halves in double, as vectors while they fill one. */
 static inline double fold_lanes(const LANE *parts) {
-    wide sums[PARTS / WIDTH];
-    double last[WIDTH];
-    for (int i = 0; i < PARTS / WIDTH; i++)
-        sums[i] = v_widen(v_load(parts + i * WIDTH));
-    w_store(last, fold_wide(sums, PARTS / WIDTH, PARTS / WIDTH));
-    return fold_doubles(last, WIDTH);
+    enum { HALF = PARTS / WIDTH / 2 };
+    wide sums[HALF];
+    for (int i = 0; i < HALF; i++)
+        sums[i] =
+            w_add(v_widen(v_load(parts + i * WIDTH)), v_widen(v_load(parts + (i + HALF) * WIDTH)));
+    return w_fold(fold_wide(sums, HALF, HALF));
 }
 
 /* scale*(max - x), the distance of z to its maximum; +inf for x = -inf whatever the maximum */
 static inline wide distance(wide x, wide max, wide scale) {
     wide d = w_mul(scale, w_sub(max, x));
     return w_where_eq(x, w_set(-INFINITY), w_set(INFINITY), d);
+}
+
+static inline LANE first_lane(vec a) {
+    LANE lanes[WIDTH];
+    v_store(lanes, a);
+    return lanes[0];
 }
 
 /* What the E of one row's block refer to: E = 2^((x - shift)*log2e - k), base = MAGIC + k. */
@@ -90,9 +79,7 @@ struct reference {
 
 /* MAGIC + the k of a maximum, the very n that exp2_term finds for it */
 static inline LANE base_of(LANE max, LANE high) {
-    LANE lanes[WIDTH];
-    v_store(lanes, v_fma(v_set(max), v_set(high), v_set(MAGIC)));
-    return lanes[0];
+    return first_lane(v_fma(v_set(max), v_set(high), v_set(MAGIC)));
 }
 
 /* Sets k and shifted of stats whose arg and max are known. */
@@ -108,13 +95,15 @@ static struct reference refer_to(xent_stats *stats, double scale) {
     return at;
 }
 
-/* The lane's value to *top, and 0 in its place. */
-static inline vec take_lane(vec a, int lane, double *top) {
-    LANE lanes[WIDTH];
-    v_store(lanes, a);
-    *top = (double)lanes[lane];
-    lanes[lane] = 0;
-    return v_load(lanes);
+/* 0, 1, 2, .. */
+static inline vec lane_numbers(void) {
+    static const LANE numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return v_load(numbers);
+}
+
+/* a with 0 in one lane; any other number leaves a as it is. */
+static inline vec clear_lane(vec a, int64_t lane) {
+    return v_select(v_eq(lane_numbers(), v_set((LANE)lane)), v_set(0), a);
 }
 
 /* WIDTH rows side by side: their maxima, and what their E refer to. */

@@ -22,5 +22,7 @@ const xent_math MATH_TABLE = {.exp = math_exp,
 #define ELEM double
 #define LOAD d_load
 #define STORE d_store
+#define LOAD_SOME d_load_some
+#define STORE_SOME d_store_some
 #define LOWEST (-INFINITY)
 #include "element_template.h"

@@ -28,4 +28,6 @@ const xent_kernels PASTE(PASTE(xent, TYPE), ISA) = {
 #undef ELEM
 #undef LOAD
 #undef STORE
+#undef LOAD_SOME
+#undef STORE_SOME
 #undef LOWEST

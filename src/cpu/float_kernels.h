@@ -11,6 +11,8 @@
 #define ELEM float
 #define LOAD s_load_f32
 #define STORE s_store_f32
+#define LOAD_SOME s_load_some_f32
+#define STORE_SOME s_store_some_f32
 #define LOWEST (-INFINITY)
 #include "element_template.h"
 
@@ -18,6 +20,8 @@
 #define ELEM uint16_t
 #define LOAD s_load_bf16
 #define STORE s_store_bf16
+#define LOAD_SOME s_load_some_bf16
+#define STORE_SOME s_store_some_bf16
 #define LOWEST 0xff80
 #include "element_template.h"
 
@@ -25,5 +29,7 @@
 #define ELEM uint16_t
 #define LOAD s_load_f16
 #define STORE s_store_f16
+#define LOAD_SOME s_load_some_f16
+#define STORE_SOME s_store_some_f16
 #define LOWEST 0xfc00
 #include "element_template.h"

@@ -7,6 +7,8 @@
 #define mask smask
 #define v_load s_load_f32
 #define v_store s_store_f32
+#define v_load_some s_load_some_f32
+#define v_store_some s_store_some_f32
 #define v_set s_set
 #define v_add s_add
 #define v_sub s_sub
@@ -19,6 +21,7 @@
 #define v_or s_or
 #define v_any s_any
 #define v_first s_first
+#define v_max_lane s_max_lane
 #define v_select s_select
 #define v_scale2 s_scale2
 #define v_widen s_widen

@@ -7,6 +7,8 @@
 #define mask dmask
 #define v_load d_load
 #define v_store d_store
+#define v_load_some d_load_some
+#define v_store_some d_store_some
 #define v_set d_set
 #define v_add d_add
 #define v_sub d_sub
@@ -19,6 +21,7 @@
 #define v_or d_or
 #define v_any d_any
 #define v_first d_first
+#define v_max_lane d_max_lane
 #define v_select d_select
 #define v_scale2 d_scale2
 

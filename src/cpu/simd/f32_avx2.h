@@ -91,6 +91,12 @@ static inline svec s_select(smask m, svec a, svec b) {
     return _mm256_blendv_ps(b, a, m);
 }
 
+static inline float s_max_lane(svec a) {
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
 static inline svec s_scale2(svec p, svec nb, svec base) {
     __m256i n = _mm256_sub_epi32(_mm256_castps_si256(nb), _mm256_castps_si256(base));
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(n, 23)));
@@ -111,5 +117,25 @@ static inline svec s_narrow(wide a) {
 }
 
 #include "wide_pair.h"
+
+/* all ones in the first n lanes */
+static inline __m256i s_first_lanes(int64_t n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+static inline svec s_load_some_f32(const void *p, int64_t n, float fill) {
+    __m256i first = s_first_lanes(n);
+    return _mm256_blendv_ps(s_set(fill), _mm256_maskload_ps(p, first), _mm256_castsi256_ps(first));
+}
+
+static inline void s_store_some_f32(void *p, int64_t n, svec a) {
+    _mm256_maskstore_ps(p, s_first_lanes(n), a);
+}
+
+#include "some_by_copy.h"
+
+SOME_BY_COPY(s_load_some_bf16, s_store_some_bf16, s_load_bf16, s_store_bf16, svec, S_WIDTH,
+             uint16_t)
+SOME_BY_COPY(s_load_some_f16, s_store_some_f16, s_load_f16, s_store_f16, svec, S_WIDTH, uint16_t)
 
 #endif

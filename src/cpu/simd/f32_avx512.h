@@ -17,16 +17,27 @@ static inline void s_store_f32(void *p, svec a) {
     _mm512_storeu_ps(p, a);
 }
 
-static inline svec s_load_bf16(const void *p) {
-    __m512i bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(p));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
+static inline svec s_from_bf16(__m256i bits) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
 }
 
-static inline void s_store_bf16(void *p, svec a) {
+static inline __m256i s_to_bf16(svec a) {
     __m512i bits = _mm512_castps_si512(a);
     __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
     bits = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
-    _mm256_storeu_si256(p, _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16)));
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16));
+}
+
+static inline __m256i s_to_f16(svec a) {
+    return _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+static inline svec s_load_bf16(const void *p) {
+    return s_from_bf16(_mm256_loadu_si256(p));
+}
+
+static inline void s_store_bf16(void *p, svec a) {
+    _mm256_storeu_si256(p, s_to_bf16(a));
 }
 
 static inline svec s_load_f16(const void *p) {
@@ -34,7 +45,7 @@ static inline svec s_load_f16(const void *p) {
 }
 
 static inline void s_store_f16(void *p, svec a) {
-    _mm256_storeu_si256(p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    _mm256_storeu_si256(p, s_to_f16(a));
 }
 
 static inline svec s_set(float a) {
@@ -89,6 +100,10 @@ static inline svec s_select(smask m, svec a, svec b) {
     return _mm512_mask_blend_ps(m, b, a);
 }
 
+static inline float s_max_lane(svec a) {
+    return _mm512_reduce_max_ps(a);
+}
+
 static inline svec s_scale2(svec p, svec nb, svec base) {
     __m512i n = _mm512_sub_epi32(_mm512_castps_si512(nb), _mm512_castps_si512(base));
     return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p), _mm512_slli_epi32(n, 23)));
@@ -110,5 +125,35 @@ static inline svec s_narrow(wide a) {
 }
 
 #include "wide_pair.h"
+
+static inline __mmask16 s_first_lanes(int64_t n) {
+    return (__mmask16)((1u << n) - 1);
+}
+
+static inline svec s_load_some_f32(const void *p, int64_t n, float fill) {
+    return _mm512_mask_loadu_ps(s_set(fill), s_first_lanes(n), p);
+}
+
+static inline void s_store_some_f32(void *p, int64_t n, svec a) {
+    _mm512_mask_storeu_ps(p, s_first_lanes(n), a);
+}
+
+static inline svec s_load_some_bf16(const void *p, int64_t n, uint16_t fill) {
+    return s_from_bf16(
+        _mm256_mask_loadu_epi16(_mm256_set1_epi16((short)fill), s_first_lanes(n), p));
+}
+
+static inline void s_store_some_bf16(void *p, int64_t n, svec a) {
+    _mm256_mask_storeu_epi16(p, s_first_lanes(n), s_to_bf16(a));
+}
+
+static inline svec s_load_some_f16(const void *p, int64_t n, uint16_t fill) {
+    return _mm512_cvtph_ps(
+        _mm256_mask_loadu_epi16(_mm256_set1_epi16((short)fill), s_first_lanes(n), p));
+}
+
+static inline void s_store_some_f16(void *p, int64_t n, svec a) {
+    _mm256_mask_storeu_epi16(p, s_first_lanes(n), s_to_f16(a));
+}
 
 #endif

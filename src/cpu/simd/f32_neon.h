@@ -89,6 +89,10 @@ static inline svec s_select(smask m, svec a, svec b) {
     return vbslq_f32(m, a, b);
 }
 
+static inline float s_max_lane(svec a) {
+    return vmaxvq_f32(a);
+}
+
 static inline svec s_scale2(svec p, svec nb, svec base) {
     uint32x4_t n = vsubq_u32(vreinterpretq_u32_f32(nb), vreinterpretq_u32_f32(base));
     return vreinterpretq_f32_u32(vaddq_u32(vreinterpretq_u32_f32(p), vshlq_n_u32(n, 23)));
@@ -107,5 +111,11 @@ static inline svec s_narrow(wide a) {
 }
 
 #include "wide_pair.h"
+
+SOME_BY_COPY(s_load_some_f32, s_store_some_f32, s_load_f32, s_store_f32, svec, S_WIDTH, float)
+
+SOME_BY_COPY(s_load_some_bf16, s_store_some_bf16, s_load_bf16, s_store_bf16, svec, S_WIDTH,
+             uint16_t)
+SOME_BY_COPY(s_load_some_f16, s_store_some_f16, s_load_f16, s_store_f16, svec, S_WIDTH, uint16_t)
 
 #endif

@@ -123,6 +123,11 @@ static inline svec s_select(smask m, svec a, svec b) {
     return m ? a : b;
 }
 
+/* the largest lane; none is NaN */
+static inline float s_max_lane(svec a) {
+    return a;
+}
+
 /* p*2^(nb - base); nb and base are 1.5*2^23 + an integer, the result is normal */
 static inline svec s_scale2(svec p, svec nb, svec base) {
     return s_from_bits(s_bits(p) + ((s_bits(nb) - s_bits(base)) << 23));
@@ -142,5 +147,11 @@ static inline svec s_narrow(wide a) {
 }
 
 #include "wide_single.h"
+
+SOME_BY_COPY(s_load_some_f32, s_store_some_f32, s_load_f32, s_store_f32, svec, S_WIDTH, float)
+
+SOME_BY_COPY(s_load_some_bf16, s_store_some_bf16, s_load_bf16, s_store_bf16, svec, S_WIDTH,
+             uint16_t)
+SOME_BY_COPY(s_load_some_f16, s_store_some_f16, s_load_f16, s_store_f16, svec, S_WIDTH, uint16_t)
 
 #endif

@@ -77,6 +77,16 @@ static inline dvec d_select(dmask m, dvec a, dvec b) {
     return _mm256_blendv_pd(b, a, m);
 }
 
+static inline double d_max_lane(dvec a) {
+    __m128d pair = _mm_max_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
+    return _mm_cvtsd_f64(_mm_max_sd(pair, _mm_unpackhi_pd(pair, pair)));
+}
+
+static inline double d_fold(dvec a) {
+    __m128d pair = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(pair, _mm_unpackhi_pd(pair, pair)));
+}
+
 static inline dvec d_scale2(dvec p, dvec nb, dvec base) {
     __m256i n = _mm256_sub_epi64(_mm256_castpd_si256(nb), _mm256_castpd_si256(base));
     return _mm256_castsi256_pd(_mm256_add_epi64(_mm256_castpd_si256(p), _mm256_slli_epi64(n, 52)));
@@ -92,6 +102,20 @@ static inline dvec d_split(dvec a, dvec *m) {
     __m256i k =
         _mm256_or_si256(_mm256_srli_epi64(bits, 52), _mm256_set1_epi64x(0x4330000000000000));
     return _mm256_sub_pd(_mm256_castsi256_pd(k), _mm256_set1_pd(0x1p52 + 1023.0));
+}
+
+/* all ones in the first n lanes */
+static inline __m256i d_first_lanes(int64_t n) {
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+
+static inline dvec d_load_some(const void *p, int64_t n, double fill) {
+    __m256i first = d_first_lanes(n);
+    return _mm256_blendv_pd(d_set(fill), _mm256_maskload_pd(p, first), _mm256_castsi256_pd(first));
+}
+
+static inline void d_store_some(void *p, int64_t n, dvec a) {
+    _mm256_maskstore_pd(p, d_first_lanes(n), a);
 }
 
 #endif

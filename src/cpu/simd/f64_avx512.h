@@ -77,6 +77,16 @@ static inline dvec d_select(dmask m, dvec a, dvec b) {
     return _mm512_mask_blend_pd(m, b, a);
 }
 
+static inline double d_max_lane(dvec a) {
+    return _mm512_reduce_max_pd(a);
+}
+
+static inline double d_fold(dvec a) {
+    __m256d four = _mm256_add_pd(_mm512_castpd512_pd256(a), _mm512_extractf64x4_pd(a, 1));
+    __m128d pair = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(pair, _mm_unpackhi_pd(pair, pair)));
+}
+
 static inline dvec d_scale2(dvec p, dvec nb, dvec base) {
     __m512i n = _mm512_sub_epi64(_mm512_castpd_si512(nb), _mm512_castpd_si512(base));
     return _mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(p), _mm512_slli_epi64(n, 52)));
@@ -91,6 +101,18 @@ static inline dvec d_split(dvec a, dvec *m) {
     /* an integer below 2^52 becomes a double in the fraction of 2^52 */
     __m512i k = _mm512_or_si512(_mm512_srli_epi64(bits, 52), _mm512_set1_epi64(0x4330000000000000));
     return _mm512_sub_pd(_mm512_castsi512_pd(k), _mm512_set1_pd(0x1p52 + 1023.0));
+}
+
+static inline __mmask8 d_first_lanes(int64_t n) {
+    return (__mmask8)((1u << n) - 1);
+}
+
+static inline dvec d_load_some(const void *p, int64_t n, double fill) {
+    return _mm512_mask_loadu_pd(d_set(fill), d_first_lanes(n), p);
+}
+
+static inline void d_store_some(void *p, int64_t n, dvec a) {
+    _mm512_mask_storeu_pd(p, d_first_lanes(n), a);
 }
 
 #endif

@@ -78,6 +78,14 @@ static inline dvec d_select(dmask m, dvec a, dvec b) {
     return vbslq_f64(m, a, b);
 }
 
+static inline double d_max_lane(dvec a) {
+    return vmaxvq_f64(a);
+}
+
+static inline double d_fold(dvec a) {
+    return vaddvq_f64(a);
+}
+
 static inline dvec d_scale2(dvec p, dvec nb, dvec base) {
     uint64x2_t n = vsubq_u64(vreinterpretq_u64_f64(nb), vreinterpretq_u64_f64(base));
     return vreinterpretq_f64_u64(vaddq_u64(vreinterpretq_u64_f64(p), vshlq_n_u64(n, 52)));
@@ -91,5 +99,9 @@ static inline dvec d_split(dvec a, dvec *m) {
     *m = vreinterpretq_f64_u64(vaddq_u64(fraction, low));
     return vsubq_f64(vcvtq_f64_u64(vshrq_n_u64(bits, 52)), vdupq_n_f64(1023.0));
 }
+
+#include "some_by_copy.h"
+
+SOME_BY_COPY(d_load_some, d_store_some, d_load, d_store, dvec, D_WIDTH, double)
 
 #endif

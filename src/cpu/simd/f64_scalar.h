@@ -82,6 +82,16 @@ static inline dvec d_select(dmask m, dvec a, dvec b) {
     return m ? a : b;
 }
 
+/* the largest lane; none is NaN */
+static inline double d_max_lane(dvec a) {
+    return a;
+}
+
+/* the sum of all lanes by halves: lane i and lane i + n/2 of n, until one is left */
+static inline double d_fold(dvec a) {
+    return a;
+}
+
 /* p*2^(nb - base) by adding to the exponent; nb and base are 1.5*2^52 + an integer, the result is
  * normal */
 static inline dvec d_scale2(dvec p, dvec nb, dvec base) {
@@ -104,5 +114,9 @@ static inline dvec d_split(dvec a, dvec *m) {
     memcpy(m, &m_bits, 8);
     return (double)(bits >> 52) - 1023.0;
 }
+
+#include "some_by_copy.h"
+
+SOME_BY_COPY(d_load_some, d_store_some, d_load, d_store, dvec, D_WIDTH, double)
 
 #endif

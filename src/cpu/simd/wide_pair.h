@@ -33,6 +33,10 @@ static inline wide w_fma(wide a, wide b, wide c) {
     return (wide){d_fma(a.low, b.low, c.low), d_fma(a.high, b.high, c.high)};
 }
 
+static inline double w_fold(wide a) {
+    return d_fold(d_add(a.low, a.high));
+}
+
 /* a == b ? yes : no */
 static inline wide w_where_eq(wide a, wide b, wide yes, wide no) {
     return (wide){d_select(d_eq(a.low, b.low), yes.low, no.low),

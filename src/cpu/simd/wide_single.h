@@ -32,6 +32,10 @@ static inline wide w_fma(wide a, wide b, wide c) {
     return (wide){d_fma(a.part, b.part, c.part)};
 }
 
+static inline double w_fold(wide a) {
+    return d_fold(a.part);
+}
+
 /* a == b ? yes : no */
 static inline wide w_where_eq(wide a, wide b, wide yes, wide no) {
     return (wide){d_select(d_eq(a.part, b.part), yes.part, no.part)};
