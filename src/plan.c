@@ -26,7 +26,7 @@ static int choose_phase_rows(enum way way, int64_t classes) {
         return 1;
     if (way == WAY_ACROSS)
         return ACROSS;
-    int64_t rows = 4096 / classes;
+    int64_t rows = 8192 / classes;
     return rows < 1 ? 1 : rows > MOST_ROWS ? MOST_ROWS : (int)rows;
 }
 

@@ -145,7 +145,7 @@ static void read_label_logit(const struct plan *plan, struct row *row) {
 
 void sweep_rows(const struct plan *plan, struct scratch scratch, struct row *rows, int count) {
     for (int i = 0; i < count; i++)
-        if (rows[i].kind == ROW_COUNTED)
+        if (rows[i].kind == ROW_COUNTED && plan->way != WAY_ALONG)
             read_label_logit(plan, &rows[i]); /* before E is kept where the logits are */
     if (!plan->reads_logits)
         return;
@@ -154,6 +154,8 @@ void sweep_rows(const struct plan *plan, struct scratch scratch, struct row *row
     for (int i = 0; i < count && plan->way != WAY_ACROSS; i++) {
         if (rows[i].kind != ROW_COUNTED)
             continue;
+        if (plan->way == WAY_ALONG)
+            read_label_logit(plan, &rows[i]); /* before E is kept where the logits are */
         if (plan->way == WAY_ALONG)
             sweep_along(plan, scratch, rows, i);
         else

@@ -92,6 +92,7 @@ static inline __attribute__((always_inline)) vec NAME(term)(const struct NAME(sw
 static inline __attribute__((always_inline)) vec NAME(keep_term)(const struct NAME(sweep) * s,
                                                                  int64_t i) {
     vec e = NAME(term)(s, LOAD(s->x + i * (int64_t)sizeof(ELEM)));
+    __builtin_prefetch(s->x + (i + 3 * s->n) * (int64_t)sizeof(ELEM));
     if (s->keep)
         v_store(s->e + i * (int64_t)sizeof(LANE), e);
     return e;
@@ -103,6 +104,7 @@ NAME(add_terms)(const struct NAME(sweep) * s, int64_t i, bool first, bool last, 
     vec x = last ? NAME(load)(s->x, i, s->n) : LOAD(s->x + i * (int64_t)sizeof(ELEM));
     vec e = NAME(term)(s, x);
     LANE *part = parts + i % PARTS;
+    __builtin_prefetch(s->x + (i + 3 * s->n) * (int64_t)sizeof(ELEM));
     if (s->keep && last)
         store_lanes(s->e, i, s->n, e);
     else if (s->keep)
