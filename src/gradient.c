@@ -60,26 +60,34 @@ static void blend_along(const struct plan *plan, const struct blend *blend, cons
         plan->kernels->grad_more(e, n, blend->a, blend->b, weight, g);
 }
 
-static void blend_across(const struct plan *plan, const struct blend *blends, const double *weight,
-                         const void *e, int width, int64_t n, char *g, int64_t row_step,
-                         int64_t class_step) {
-    const int64_t size = dtype_size(plan->shape.logits.dtype);
-    double a[ACROSS] = {0}, b[ACROSS] = {0};
-    for (int j = 0; j < width; j++) {
+/* a and b of the rows of a group, 0 where they do not fit a lane; whether all do. */
+static bool fit_lanes(const struct plan *plan, const struct blend *blends, int count, double *a,
+                      double *b) {
+    bool all = true;
+    for (int j = 0; j < count; j++) {
         bool fits = blend_fits(lane_size(plan), &blends[j]);
         a[j] = fits ? blends[j].a : 0;
         b[j] = fits && blends[j].b != 0 ? blends[j].b : 0; /* +0, as where b is left out */
+        all &= fits;
     }
-    plan->kernels->grad_across(e, width, n, a, b, weight, g, row_step / size, class_step / size);
-    for (int j = 0; j < width; j++)
+    return all;
+}
+
+static void blend_across(const struct plan *plan, const struct blend *blends, const double *weight,
+                         const void *e, int count, int64_t n, void *const *g,
+                         int64_t class_stride) {
+    double a[ACROSS] = {0}, b[ACROSS] = {0};
+    bool all_fit = fit_lanes(plan, blends, count, a, b);
+    plan->kernels->grad_across(e, count, n, a, b, weight, g, class_stride);
+    for (int j = 0; !all_fit && j < count; j++)
         if (!blend_fits(lane_size(plan), &blends[j]))
             blend_in_double(plan, &blends[j], weight, (const char *)e + j * lane_size(plan), ACROSS,
-                            n, g + j * row_step, class_step / size);
+                            n, g[j], class_stride);
 }
 
 /* value in every class of a row. */
-static void fill_row(const struct plan *plan, const row_view *view, int64_t index, double value) {
-    char *to = row_address(view, index), element[sizeof(double)];
+static void fill_row(const struct plan *plan, const row_view *view, void *row, double value) {
+    char *to = row, element[sizeof(double)];
     const int64_t size = dtype_size(view->dtype);
     plan->kernels->narrow(&value, 1, element, 1);
     for (int64_t c = 0; c < plan->shape.classes; c++)
@@ -87,144 +95,183 @@ static void fill_row(const struct plan *plan, const row_view *view, int64_t inde
 }
 
 /* A block whose terms are all flushed (factor 0) gives no part, however large a is. */
-static struct blend gradient_blend(const struct row *row, double factor) {
-    return (struct blend){factor == 0 ? 0 : row->a * factor, row->b};
+static struct blend gradient_blend(const struct rows *rows, int i, double factor) {
+    double a = rows->columns.a[i];
+    return (struct blend){factor == 0 ? 0 : a * factor, rows->columns.b[i]};
 }
 
-static struct blend probability_blend(const struct row *row, double factor) {
-    return (struct blend){row->share * factor, 0};
+static struct blend probability_blend(const struct rows *rows, int i, double factor) {
+    return (struct blend){rows->columns.share[i] * factor, 0};
 }
 
-static bool has_gradient(const struct row *row) {
-    return row->kind == ROW_COUNTED && !row->grad_is_zero && !row->grad_is_nan;
+static bool has_gradient(const struct rows *rows, int i) {
+    return rows->kind[i] == ROW_COUNTED && !rows->grad_is_zero[i] && !rows->grad_is_nan[i];
 }
 
-static bool has_probability(const struct row *row) {
-    return row->kind == ROW_COUNTED && !row->probability_is_nan;
+static bool has_probability(const struct rows *rows, int i) {
+    return rows->kind[i] == ROW_COUNTED && !rows->probability_is_nan[i];
 }
 
-static void write_along(const struct plan *plan, struct scratch scratch, const struct row *row,
-                        int i) {
+static void *at_class(const row_view *view, void *row, int64_t class) {
+    return (char *)row + class * view->class_step;
+}
+
+static void write_along(const struct plan *plan, struct scratch scratch, const struct rows *rows,
+                        int from, int i) {
     const row_view *grad = &plan->shape.grad, *probability = &plan->shape.probability;
-    const char *terms = kept_terms(plan, scratch, i, row->index);
+    const char *terms = kept_terms(plan, scratch, rows, from, i);
     for (int64_t b = 0; b < plan->blocks; b++) {
-        const xent_stats *block = &scratch.blocks[i * plan->blocks + b];
+        const xent_stats *block = &scratch.blocks[(i - from) * plan->blocks + b];
         const char *e = terms + b * BLOCK * lane_size(plan);
-        double factor = block_factor(block, &row->stats, plan->formula.by.scale, plan->math);
-        struct blend share = probability_blend(row, factor);
-        struct blend blend = gradient_blend(row, factor);
-        if (probability->data && has_probability(row))
+        double factor = block_factor(block, &rows->stats[i], plan->formula.by.scale, plan->math);
+        struct blend share = probability_blend(rows, i, factor);
+        struct blend blend = gradient_blend(rows, i, factor);
+        if (probability->data && has_probability(rows, i))
             blend_along(plan, &share, NULL, e, block_length(plan, b),
-                        row_address(probability, row->index) + b * BLOCK * probability->class_step);
-        if (grad->data && has_gradient(row))
+                        at_class(probability, rows->probability[i], b * BLOCK));
+        if (grad->data && has_gradient(rows, i))
             blend_along(plan, &blend, weights_from(plan, b * BLOCK), e, block_length(plan, b),
-                        row_address(grad, row->index) + b * BLOCK * grad->class_step);
+                        at_class(grad, rows->grad[i], b * BLOCK));
     }
 }
 
-/* Classes [first, first + n) of block b of the rows side by side, whose E are in the tile. */
-static void write_tile(const struct plan *plan, struct scratch scratch, const struct row *rows,
-                       int width, int64_t b, int64_t first, int64_t n) {
+/* The factors of block b of the rows of a group. */
+static void block_factors(const struct plan *plan, const xent_stats_columns *block,
+                          const struct side_by_side *group, const struct rows *rows,
+                          double *factors) {
+    for (int j = 0; j < group->count; j++) {
+        factors[j] = 1;
+        if (plan->blocks == 1 || rows->kind[group->row[j]] != ROW_COUNTED)
+            continue;
+        xent_stats stats = stats_of_column(block, j);
+        factors[j] =
+            block_factor(&stats, &rows->stats[group->row[j]], plan->formula.by.scale, plan->math);
+    }
+}
+
+/* Classes [first, first + n) of the rows side by side, whose E are in the tile and have these
+ * factors. */
+static void write_tile(const struct plan *plan, const struct rows *rows,
+                       const struct side_by_side *group, const double *factors, const void *tile,
+                       int64_t first, int64_t n) {
     const row_view *grad = &plan->shape.grad, *probability = &plan->shape.probability;
-    struct blend blends[ACROSS], shares[ACROSS];
-    for (int j = 0; j < width; j++) {
-        double factor = block_factor(&scratch.blocks[b * ACROSS + j], &rows[j].stats,
-                                     plan->formula.by.scale, plan->math);
-        shares[j] = (struct blend){0, 0};
-        blends[j] = (struct blend){0, 0};
-        if (has_probability(&rows[j]))
-            shares[j] = probability_blend(&rows[j], factor);
-        if (has_gradient(&rows[j]))
-            blends[j] = gradient_blend(&rows[j], factor);
+    static const struct blend none = {0, 0};
+    struct blend blends[ACROSS];
+    void *to[ACROSS];
+    for (int j = 0; probability->data && j < group->count; j++) {
+        int i = group->row[j];
+        blends[j] = has_probability(rows, i) ? probability_blend(rows, i, factors[j]) : none;
+        to[j] = at_class(probability, rows->probability[i], first);
     }
-    int64_t step = 0;
-    if (probability->data) {
-        row_run(probability, rows[0].index, &step);
-        blend_across(plan, shares, NULL, scratch.terms, width, n,
-                     row_address(probability, rows[0].index) + first * probability->class_step,
-                     step, probability->class_step);
+    if (probability->data)
+        blend_across(plan, blends, NULL, tile, group->count, n, to, class_stride(probability));
+    for (int j = 0; grad->data && j < group->count; j++) {
+        int i = group->row[j];
+        blends[j] = has_gradient(rows, i) ? gradient_blend(rows, i, factors[j]) : none;
+        to[j] = at_class(grad, rows->grad[i], first);
     }
-    if (grad->data) {
-        row_run(grad, rows[0].index, &step);
-        blend_across(plan, blends, weights_from(plan, first), scratch.terms, width, n,
-                     row_address(grad, rows[0].index) + first * grad->class_step, step,
-                     grad->class_step);
-    }
+    if (grad->data)
+        blend_across(plan, blends, weights_from(plan, first), tile, group->count, n, to,
+                     class_stride(grad));
 }
 
 /* Where the classes do not fit the tile, E is computed again, a tile at a time. */
-static void write_across(const struct plan *plan, struct scratch scratch, const struct row *rows,
-                         int width) {
+static void write_group(const struct plan *plan, struct scratch scratch, const struct rows *rows,
+                        const struct side_by_side *group, int index) {
     const row_view *logits = &plan->shape.logits;
-    int64_t classes = plan->shape.classes, step = 0;
-    row_run(logits, rows[0].index, &step);
+    int64_t classes = plan->shape.classes;
+    void *tile = tile_of(plan, scratch, index);
+    const void *x[ACROSS];
+    double factors[ACROSS];
     for (int64_t first = 0; first < classes; first += TILE) {
         int64_t b = first / BLOCK, n = classes - first < TILE ? classes - first : TILE;
+        const xent_stats_columns *block = &scratch.columns[index * plan->blocks + b];
+        if (first % BLOCK == 0)
+            block_factors(plan, block, group, rows, factors);
+        for (int j = 0; classes > TILE && j < group->count; j++)
+            x[j] = at_class(logits, rows->logits[group->row[j]], first);
         if (classes > TILE)
-            plan->kernels->terms_across(
-                row_address(logits, rows[0].index) + first * logits->class_step, width, n,
-                step / dtype_size(logits->dtype), class_stride(logits), plan->formula.by.scale,
-                &scratch.blocks[b * ACROSS], scratch.terms);
-        write_tile(plan, scratch, rows, width, b, first, n);
+            plan->kernels->terms_across(x, group->count, n, class_stride(logits),
+                                        plan->formula.by.scale, block, tile);
+        write_tile(plan, rows, group, factors, tile, first, n);
+    }
+}
+
+static void write_across(const struct plan *plan, struct scratch scratch, const struct rows *rows,
+                         int from, int count) {
+    struct side_by_side group;
+    int i = next_side_by_side(plan, rows, from, from + count, &group);
+    for (int index = 0; group.count > 0; index++) {
+        write_group(plan, scratch, rows, &group, index);
+        i = next_side_by_side(plan, rows, i, from + count, &group);
     }
 }
 
 /* Softcap: E of a block is computed again in double, and the result rounded once. */
-static void write_bent_block(const struct plan *plan, const struct row *row, int64_t b) {
+static void write_bent_block(const struct plan *plan, const struct rows *rows, int i, int64_t b) {
     const row_view *grad = &plan->shape.grad, *probability = &plan->shape.probability;
     double z[BLOCK], slope[BLOCK], values[BLOCK];
     int64_t n = block_length(plan, b);
     xent_stats block;
-    bend_block(plan, row->index, b * BLOCK, n, z, slope);
+    bend_block(plan, rows, i, b * BLOCK, n, z, slope);
     plan->doubles->stats(z, n, 1, z, &block);
-    double factor = block_factor(&block, &row->stats, 1, plan->math);
-    if (probability->data && has_probability(row)) {
-        plan->doubles->grad(z, n, row->share * factor, values);
-        plan->kernels->narrow(
-            values, n, row_address(probability, row->index) + b * BLOCK * probability->class_step,
-            class_stride(probability));
+    double factor = block_factor(&block, &rows->stats[i], 1, plan->math);
+    if (probability->data && has_probability(rows, i)) {
+        plan->doubles->grad(z, n, rows->columns.share[i] * factor, values);
+        plan->kernels->narrow(values, n, at_class(probability, rows->probability[i], b * BLOCK),
+                              class_stride(probability));
     }
-    if (grad->data && has_gradient(row)) {
-        struct blend blend = gradient_blend(row, factor);
+    if (grad->data && has_gradient(rows, i)) {
+        struct blend blend = gradient_blend(rows, i, factor);
         memcpy(values, z, (size_t)n * sizeof *values);
         blend_values(&blend, weights_from(plan, b * BLOCK), values, n);
         for (int64_t c = 0; c < n; c++)
             values[c] = slope[c] == 0 ? 0 : values[c] * slope[c]; /* also of an infinite part */
-        plan->kernels->narrow(values, n,
-                              row_address(grad, row->index) + b * BLOCK * grad->class_step,
+        plan->kernels->narrow(values, n, at_class(grad, rows->grad[i], b * BLOCK),
                               class_stride(grad));
     }
 }
 
-/* What is the same in every class, and the label's own entry, which was formed before any
- * rounding. */
-static void write_rest(const struct plan *plan, const struct row *row) {
+/* What is the same in every class of rows that have no gradient or no probability. */
+static void fill_rows(const struct plan *plan, const struct rows *rows, int from, int count) {
     const row_view *grad = &plan->shape.grad, *probability = &plan->shape.probability;
     bool is_logits = plan->formula.logits_are == XENT_LOGITS;
-    if (probability->data && !has_probability(row))
-        fill_row(plan, probability, row->index, row->probability_is_nan ? (double)NAN : 0);
-    if (!grad->data)
-        return;
-    if (!has_gradient(row) || !is_logits)
-        fill_row(plan, grad, row->index, row->grad_is_nan ? (double)NAN : 0);
-    if (has_gradient(row))
-        plan->kernels->narrow(&row->label_grad, 1,
-                              row_address(grad, row->index) + row->label * grad->class_step, 1);
+    for (int i = from; probability->data && i < from + count; i++)
+        if (!has_probability(rows, i))
+            fill_row(plan, probability, rows->probability[i],
+                     rows->probability_is_nan[i] ? (double)NAN : 0);
+    for (int i = from; grad->data && i < from + count; i++)
+        if (!has_gradient(rows, i) || !is_logits)
+            fill_row(plan, grad, rows->grad[i], rows->grad_is_nan[i] ? (double)NAN : 0);
 }
 
-void write_gradients(const struct plan *plan, struct scratch scratch, const struct row *rows,
-                     int count) {
+/* The label's own entry, which was formed before any rounding. */
+static void write_labels(const struct plan *plan, const struct rows *rows, int from, int count) {
+    double entry[MOST_ROWS];
+    void *to[MOST_ROWS];
+    int n = 0;
+    for (int i = from; plan->shape.grad.data && i < from + count; i++)
+        if (has_gradient(rows, i)) {
+            entry[n] = rows->columns.label_grad[i];
+            to[n++] = at_class(&plan->shape.grad, rows->grad[i], rows->label[i]);
+        }
+    plan->kernels->put(entry, n, to);
+}
+
+void write_gradients(const struct plan *plan, struct scratch scratch, const struct rows *rows,
+                     int from, int count) {
     if (!plan->shape.grad.data && !plan->shape.probability.data)
         return;
     bool is_logits = plan->formula.logits_are == XENT_LOGITS;
-    if (plan->way == WAY_ACROSS && is_logits && rows[0].kind == ROW_COUNTED)
-        write_across(plan, scratch, rows, count);
-    for (int i = 0; i < count; i++) {
-        if (plan->way == WAY_ALONG && is_logits && rows[i].kind == ROW_COUNTED)
-            write_along(plan, scratch, &rows[i], i);
+    if (plan->way == WAY_ACROSS && is_logits)
+        write_across(plan, scratch, rows, from, count);
+    for (int i = from; plan->way != WAY_ACROSS && is_logits && i < from + count; i++) {
+        if (rows->kind[i] == ROW_COUNTED && plan->way == WAY_ALONG)
+            write_along(plan, scratch, rows, from, i);
         for (int64_t b = 0;
-             plan->way == WAY_BENT && rows[i].kind == ROW_COUNTED && b < plan->blocks; b++)
-            write_bent_block(plan, &rows[i], b);
-        write_rest(plan, &rows[i]);
+             rows->kind[i] == ROW_COUNTED && plan->way == WAY_BENT && b < plan->blocks; b++)
+            write_bent_block(plan, rows, i, b);
     }
+    fill_rows(plan, rows, from, count);
+    write_labels(plan, rows, from, count);
 }

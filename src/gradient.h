@@ -5,8 +5,9 @@
 
 #include "plan.h"
 
-/* The rows have been through sweep_rows (with this scratch) and finish_rows. */
-void write_gradients(const struct plan *plan, struct scratch scratch, const struct row *rows,
-                     int count);
+/* Of rows [from, from + count), which have been through sweep_rows (with this scratch) and
+ * finish_rows. */
+void write_gradients(const struct plan *plan, struct scratch scratch, const struct rows *rows,
+                     int from, int count);
 
 #endif

@@ -83,6 +83,17 @@ char *row_address(const row_view *view, int64_t row) {
     return view->ndim > 0 ? address + row * view->step[0] : address;
 }
 
+void row_addresses(const row_view *view, int64_t first, int64_t count, void **addresses) {
+    int64_t step;
+    for (int64_t done = 0, run; view->data && done < count; done += run) {
+        char *address = row_address(view, first + done);
+        run = row_run(view, first + done, &step);
+        run = run < count - done ? run : count - done;
+        for (int64_t i = 0; i < run; i++)
+            addresses[done + i] = address + i * step;
+    }
+}
+
 int64_t row_run(const row_view *view, int64_t row, int64_t *step) {
     *step = 0;
     if (!view->data)

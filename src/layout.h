@@ -31,6 +31,9 @@ row_view view_rows(const xent_tensor *tensor, int class_axis);
 /* Address of row (in [0, rows)) of the view. */
 char *row_address(const row_view *view, int64_t row);
 
+/* Where rows [first, first + count) begin; an empty view leaves addresses as they are. */
+void row_addresses(const row_view *view, int64_t first, int64_t count, void **addresses);
+
 /* How many rows from `row` on, itself included, lie at equal steps (*step bytes apart). An empty
  * view: all rows. */
 int64_t row_run(const row_view *view, int64_t row, int64_t *step);

@@ -20,12 +20,16 @@ static enum way choose_way(const layout *shape, const xent_options *options) {
     return consecutive && shape->classes > few_classes ? WAY_ALONG : WAY_ACROSS;
 }
 
-/* E of a phase stays within 4096 lanes, a part of the first cache. */
+static bool rows_are_neighbours(const row_view *view) {
+    return view->ndim > 0 && view->step[view->ndim - 1] == dtype_size(view->dtype);
+}
+
+/* E of a phase stays within 8192 lanes, which is most of the first cache. */
 static int choose_phase_rows(enum way way, int64_t classes) {
     if (way == WAY_BENT)
         return 1;
     if (way == WAY_ACROSS)
-        return ACROSS;
+        return classes <= BLOCK ? MOST_ROWS : ACROSS;
     int64_t rows = 8192 / classes;
     return rows < 1 ? 1 : rows > MOST_ROWS ? MOST_ROWS : (int)rows;
 }
@@ -40,16 +44,27 @@ int64_t choose_group_rows(int64_t rows, int64_t classes) {
 }
 
 static size_t blocks_size(const struct plan *plan) {
+    if (plan->way == WAY_ACROSS)
+        return (size_t)(plan->phase_rows / ACROSS * plan->blocks) * sizeof(xent_stats_columns);
     int64_t rows = plan->way == WAY_BENT ? 0 : plan->phase_rows;
     return (size_t)(rows * plan->blocks) * sizeof(xent_stats);
 }
 
 static size_t terms_size(const struct plan *plan) {
     if (plan->way == WAY_ACROSS)
-        return (size_t)(TILE * ACROSS * lane_size(plan));
+        return (size_t)(plan->phase_rows * TILE * lane_size(plan));
     if (plan->way == WAY_BENT || !plan->keeps_terms || plan->keeps_in_place)
         return 0;
     return (size_t)(plan->phase_rows * plan->shape.classes * lane_size(plan));
+}
+
+/* Only loss and gradient, of rows that are all worth the same, without smoothing, z-loss and cap. */
+static bool is_plain(const xent_options *options, const xent_outputs *outputs) {
+    bool more_outputs =
+        outputs->lse || outputs->label_probability || outputs->entropy || outputs->probability;
+    bool more_options = options->row_weight || options->class_weight || options->softcap > 0 ||
+                        options->label_smoothing > 0 || options->z_loss > 0;
+    return options->logits_are == XENT_LOGITS && !more_outputs && !more_options;
 }
 
 struct plan make_plan(const layout *shape, const xent_options *options, const xent_outputs *outputs,
@@ -62,6 +77,7 @@ struct plan make_plan(const layout *shape, const xent_options *options, const xe
         .doubles = xent_kernels_for(XENT_F64),
         .math = xent_math_functions(),
         .reads_logits = is_logits || outputs->prediction || wants_total,
+        .plain = is_plain(options, outputs),
         .more = options->label_smoothing > 0 || outputs->entropy,
         .keeps_terms = is_logits && (outputs->grad || outputs->probability),
     };
@@ -69,6 +85,7 @@ struct plan make_plan(const layout *shape, const xent_options *options, const xe
         return plan;
     plan.blocks = (shape->classes - 1) / BLOCK + 1;
     plan.way = choose_way(shape, options);
+    plan.neighbours = rows_are_neighbours(&shape->logits);
     plan.phase_rows = choose_phase_rows(plan.way, shape->classes);
     plan.group_rows = choose_group_rows(shape->rows, shape->classes);
     plan.keeps_in_place = outputs->grad && lane_size(&plan) == dtype_size(shape->logits.dtype);
@@ -77,5 +94,6 @@ struct plan make_plan(const layout *shape, const xent_options *options, const xe
 }
 
 struct scratch divide_scratch(const struct plan *plan, void *memory) {
-    return (struct scratch){.blocks = memory, .terms = (char *)memory + blocks_size(plan)};
+    return (struct scratch){
+        .blocks = memory, .columns = memory, .terms = (char *)memory + blocks_size(plan)};
 }

@@ -22,11 +22,13 @@ struct plan {
     const xent_math *math;
     const double *class_weight; /* contiguous [C], or NULL: all 1 */
     enum way way;
+    bool neighbours;     /* ACROSS: rows lie side by side in memory, a class axis outside of them */
     int phase_rows;      /* rows taken through each step together, at most MOST_ROWS */
     int64_t group_rows;  /* rows whose losses are summed in order into one total */
     int64_t blocks;      /* of BLOCK classes in a row */
     bool reads_logits;   /* false: only the label's probability is needed */
     bool more;           /* mass, gap and heat are needed */
+    bool plain;          /* see xent_coefficients */
     bool keeps_terms;    /* E is needed after the statistics */
     bool keeps_in_place; /* .. and is kept in the gradient's own memory */
     size_t scratch_size; /* bytes that one task needs */
@@ -42,8 +44,10 @@ struct plan make_plan(const layout *shape, const xent_options *options, const xe
 
 /* The parts of one task's scratch memory, which is aligned for doubles. */
 struct scratch {
-    xent_stats *blocks; /* ALONG: [phase_rows][blocks]; ACROSS: [blocks][ACROSS]; BENT: [1] */
-    void *terms; /* ALONG, not kept in place: lanes [phase_rows][C]; ACROSS: lanes [TILE][ACROSS] */
+    xent_stats *blocks;          /* ALONG: [phase_rows][blocks] */
+    xent_stats_columns *columns; /* ACROSS: [phase_rows/ACROSS][blocks] */
+    void *terms;                 /* ALONG, not kept in place: lanes [phase_rows][C];
+                                    ACROSS: lanes [phase_rows/ACROSS][TILE][ACROSS] */
 };
 
 struct scratch divide_scratch(const struct plan *plan, void *memory);

@@ -21,96 +21,114 @@ static row_kind kind_of(const struct plan *plan, int64_t label) {
     return lost ? ROW_LOST : ROW_SKIPPED;
 }
 
-static void begin_rows(const struct plan *plan, int64_t first, int count, struct row *rows) {
-    int64_t labels[MOST_ROWS];
-    classify_labels(&plan->shape, &plan->options, first, count, labels);
-    for (int i = 0; i < count; i++) {
-        rows[i] = (struct row){
-            .kind = kind_of(plan, labels[i]),
-            .index = first + i,
-            .label = labels[i],
-            .prediction = -1,
-            .stats = {.arg = -1, .max = -INFINITY},
-        };
-        if (rows[i].kind != ROW_COUNTED)
-            continue;
-        rows[i].weight = row_weight_at(&plan->shape, first + i);
-        rows[i].label_weight = weight_of_class(plan, labels[i]);
+/* Weights of rows that are not counted are 0. */
+static void look_up_weights(const struct plan *plan, struct rows *rows) {
+    xent_columns *columns = &rows->columns;
+    for (int i = 0; i < rows->count; i++) {
+        bool counted = rows->kind[i] == ROW_COUNTED;
+        columns->weight[i] = counted ? row_weight_at(&plan->shape, rows->first + i) : 0;
+        columns->label_weight[i] = counted ? weight_of_class(plan, rows->label[i]) : 0;
     }
 }
 
-/* value rounded to the view's dtype; a NaN as the positive quiet one */
-static void write_double(const row_view *view, int64_t index, double value) {
-    if (!view->data)
-        return;
-    double wide = isnan(value) ? (double)NAN : value;
-    float narrow = (float)wide;
-    if (view->dtype == XENT_F64)
-        memcpy(row_address(view, index), &wide, sizeof wide);
-    else
-        memcpy(row_address(view, index), &narrow, sizeof narrow);
-}
-
-static void write_integer(const row_view *view, int64_t index, int64_t value) {
-    if (!view->data)
-        return;
-    int32_t narrow = (int32_t)value;
-    if (view->dtype == XENT_I64)
-        memcpy(row_address(view, index), &value, sizeof value);
-    else
-        memcpy(row_address(view, index), &narrow, sizeof narrow);
-}
-
-static void write_row(const layout *shape, const struct row *row) {
-    write_double(&shape->loss, row->index, row->loss);
-    write_double(&shape->lse, row->index, row->lse);
-    write_double(&shape->label_probability, row->index, row->label_probability);
-    write_double(&shape->entropy, row->index, row->entropy);
-    write_integer(&shape->prediction, row->index, row->prediction);
-}
-
-static void count_row(const struct row *row, xent_total *total) {
-    if (row->kind == ROW_SKIPPED)
-        return;
-    total->correct += row->kind == ROW_COUNTED && row->prediction == row->label;
-    if (isfinite(row->loss))
-        return;
-    total->nonfinite++;
-    if (total->first_nonfinite_row < 0)
-        total->first_nonfinite_row = row->index;
-}
-
-static void run_phase(const struct plan *plan, struct scratch scratch, struct row *rows, int count,
-                      xent_total *total) {
-    sweep_rows(plan, scratch, rows, count);
-    finish_rows(&plan->formula, rows, count, plan->math);
+static void begin_rows(const struct plan *plan, int64_t first, int count, struct rows *rows) {
+    const layout *shape = &plan->shape;
+    rows->first = first;
+    rows->count = count;
+    classify_labels(shape, &plan->options, first, count, rows->label);
+    int counted = 0;
     for (int i = 0; i < count; i++) {
-        write_row(&plan->shape, &rows[i]);
-        count_row(&rows[i], total);
+        rows->kind[i] = kind_of(plan, rows->label[i]);
+        counted += rows->kind[i] == ROW_COUNTED;
+        rows->prediction[i] = -1;
+        rows->poisoned[i] = false;
     }
-    write_gradients(plan, scratch, rows, count);
+    rows->all_counted = counted == count;
+    if (!plan->formula.by.plain)
+        look_up_weights(plan, rows);
+    row_addresses(&shape->logits, first, count, rows->logits);
+    row_addresses(&shape->grad, first, count, rows->grad);
+    row_addresses(&shape->probability, first, count, rows->probability);
 }
 
-static void add_losses(const struct row *rows, int count, struct lane_sums *sums) {
-    double losses[MOST_ROWS] = {0};
-    for (int i = 0; i < count; i++)
-        losses[i] = rows[i].kind == ROW_SKIPPED ? 0 : rows[i].loss;
-    add_rows(sums, losses, (count + SUM_LANES - 1) / SUM_LANES * SUM_LANES);
+/* values rounded to the view's dtype; a NaN as the positive quiet one */
+static void write_doubles(const row_view *view, const struct rows *rows, const double *values) {
+    void *to[MOST_ROWS];
+    row_addresses(view, rows->first, rows->count, to);
+    for (int i = 0; view->data && i < rows->count; i++) {
+        double wide = isnan(values[i]) ? (double)NAN : values[i];
+        float narrow = (float)wide;
+        if (view->dtype == XENT_F64)
+            memcpy(to[i], &wide, sizeof wide);
+        else
+            memcpy(to[i], &narrow, sizeof narrow);
+    }
+}
+
+static void write_integers(const row_view *view, const struct rows *rows, const int64_t *values) {
+    void *to[MOST_ROWS];
+    row_addresses(view, rows->first, rows->count, to);
+    for (int i = 0; view->data && i < rows->count; i++) {
+        int32_t narrow = (int32_t)values[i];
+        if (view->dtype == XENT_I64)
+            memcpy(to[i], &values[i], sizeof values[i]);
+        else
+            memcpy(to[i], &narrow, sizeof narrow);
+    }
+}
+
+static void write_rows(const layout *shape, const struct rows *rows) {
+    const xent_columns *columns = &rows->columns;
+    write_doubles(&shape->loss, rows, columns->loss);
+    write_doubles(&shape->lse, rows, columns->lse);
+    write_doubles(&shape->label_probability, rows, columns->label_probability);
+    write_doubles(&shape->entropy, rows, columns->entropy);
+    write_integers(&shape->prediction, rows, rows->prediction);
+}
+
+/* A skipped row's loss is 0 and its prediction -1, which is no label of a counted row. */
+static void count_rows(const struct rows *rows, xent_total *total) {
+    int64_t correct = 0, nonfinite = 0;
+    for (int i = 0; i < rows->count; i++) {
+        correct += rows->prediction[i] == rows->label[i] && rows->kind[i] == ROW_COUNTED;
+        nonfinite += !isfinite(rows->columns.loss[i]);
+    }
+    total->correct += correct;
+    total->nonfinite += nonfinite;
+    for (int i = 0; total->first_nonfinite_row < 0 && nonfinite > 0; i++)
+        if (!isfinite(rows->columns.loss[i]))
+            total->first_nonfinite_row = rows->first + i;
+}
+
+/* Takes rows through the steps that stay in the first-level cache. */
+static void run_phases(const struct plan *plan, struct scratch scratch, struct rows *rows) {
+    for (int from = 0; from < rows->count; from += plan->phase_rows) {
+        int left = rows->count - from, count = left < plan->phase_rows ? left : plan->phase_rows;
+        sweep_rows(plan, scratch, rows, from, count);
+        finish_rows(&plan->formula, rows, from, count, plan->math);
+        write_gradients(plan, scratch, rows, from, count);
+    }
+}
+
+static void add_losses(struct rows *rows, struct lane_sums *sums) {
+    const int whole = (rows->count + SUM_LANES - 1) / SUM_LANES * SUM_LANES;
+    for (int i = rows->count; i < whole; i++)
+        rows->columns.loss[i] = 0;
+    add_rows(sums, rows->columns.loss, whole);
 }
 
 void run_rows(const struct plan *plan, int64_t first, int64_t count, void *memory,
               xent_total *total) {
-    struct row rows[MOST_ROWS];
+    struct rows rows;
     struct lane_sums losses = {{0}, {0}};
     struct scratch scratch = divide_scratch(plan, memory);
     for (int64_t done = 0; done < count; done += MOST_ROWS) {
-        int some = count - done < MOST_ROWS ? (int)(count - done) : MOST_ROWS, width;
-        begin_rows(plan, first + done, some, rows);
-        for (int i = 0; i < some; i += width) {
-            width = phase_width(plan, rows + i, some - i);
-            run_phase(plan, scratch, rows + i, width, total);
-        }
-        add_losses(rows, some, &losses);
+        int64_t left = count - done;
+        begin_rows(plan, first + done, left < MOST_ROWS ? (int)left : MOST_ROWS, &rows);
+        run_phases(plan, scratch, &rows);
+        write_rows(&plan->shape, &rows);
+        count_rows(&rows, total);
+        add_losses(&rows, &losses);
     }
     finish_sum(&losses, &total->loss_sum, &total->loss_sum_low);
 }

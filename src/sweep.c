@@ -14,151 +14,211 @@ const double *weights_from(const struct plan *plan, int64_t first) {
     return weighs ? plan->class_weight + first : NULL;
 }
 
-static const char *class_address(const row_view *view, int64_t index, int64_t class) {
-    return row_address(view, index) + class * view->class_step;
-}
-
 /* Strides in elements, as kernels take them. */
 static int64_t class_stride(const row_view *view) {
     return view->class_step / dtype_size(view->dtype);
 }
 
-void *kept_terms(const struct plan *plan, struct scratch scratch, int i, int64_t index) {
+static const void *class_address(const struct plan *plan, const struct rows *rows, int i,
+                                 int64_t class) {
+    return (const char *)rows->logits[i] + class * plan->shape.logits.class_step;
+}
+
+void *kept_terms(const struct plan *plan, struct scratch scratch, const struct rows *rows, int from,
+                 int i) {
     if (plan->keeps_in_place)
-        return row_address(&plan->shape.grad, index);
-    return (char *)scratch.terms + i * plan->shape.classes * lane_size(plan);
+        return rows->grad[i];
+    return (char *)scratch.terms + (i - from) * plan->shape.classes * lane_size(plan);
 }
 
 /* Makes the block's arg count from the row's first class and merges it. */
-static void add_block(const struct plan *plan, xent_stats *stats, xent_stats *block, int64_t i) {
+static void add_block(const struct plan *plan, xent_stats *stats, xent_stats *block, int64_t b) {
     if (block->arg >= 0)
-        block->arg += i * BLOCK;
-    if (i == 0)
+        block->arg += b * BLOCK;
+    if (b == 0)
         *stats = *block;
     else
         merge_stats(stats, block, plan->formula.by.scale, plan->math);
 }
 
-static void sweep_along(const struct plan *plan, struct scratch scratch, struct row *rows, int i) {
-    const row_view *logits = &plan->shape.logits;
-    struct row *row = &rows[i];
+static void sweep_along(const struct plan *plan, struct scratch scratch, struct rows *rows,
+                        int from, int i) {
     const double scale = plan->formula.by.scale;
-    char *terms = plan->keeps_terms ? kept_terms(plan, scratch, i, row->index) : NULL;
+    char *terms = plan->keeps_terms ? kept_terms(plan, scratch, rows, from, i) : NULL;
     for (int64_t b = 0; b < plan->blocks; b++) {
-        xent_stats *block = &scratch.blocks[i * plan->blocks + b];
-        const char *x = class_address(logits, row->index, b * BLOCK);
+        xent_stats *block = &scratch.blocks[(i - from) * plan->blocks + b];
+        const void *x = class_address(plan, rows, i, b * BLOCK);
         int64_t n = block_length(plan, b);
         void *e = terms ? terms + b * BLOCK * lane_size(plan) : NULL;
         if (plan->more)
             plan->kernels->stats_more(x, n, scale, weights_from(plan, b * BLOCK), e, block);
         else
             plan->kernels->stats(x, n, scale, e, block);
-        add_block(plan, &row->stats, block, b);
+        add_block(plan, &rows->stats[i], block, b);
     }
-    row->prediction = row->stats.poisoned ? -1 : row->stats.arg;
+    set_columns(rows, i, &rows->stats[i]);
 }
 
-/* Rows side by side are all counted, or all not, and lie at equal steps in every tensor. */
-static int width_across(const struct plan *plan, const struct row *rows, int count) {
-    const layout *shape = &plan->shape;
-    const row_view *views[] = {&shape->logits, &shape->grad, &shape->probability};
-    int64_t most = count < ACROSS ? count : ACROSS, step;
-    for (int view = 0; view < 3; view++) {
-        int64_t run = row_run(views[view], rows[0].index, &step);
-        most = run < most ? run : most;
+/* Neighbours in memory stay together, since vectors hold them as they lie; else only counted rows
+ * are taken. */
+int next_side_by_side(const struct plan *plan, const struct rows *rows, int i, int end,
+                      struct side_by_side *group) {
+    bool counted = false;
+    group->count = 0;
+    while (i < end && group->count < ACROSS) {
+        bool is_counted = rows->kind[i] == ROW_COUNTED;
+        counted |= is_counted;
+        if (is_counted || plan->neighbours)
+            group->row[group->count++] = i;
+        i++;
+        if (group->count == ACROSS && !counted)
+            group->count = 0;
     }
-    int width = 1;
-    while (width < most && (rows[width].kind == ROW_COUNTED) == (rows[0].kind == ROW_COUNTED))
-        width++;
-    return width;
+    if (!counted)
+        group->count = 0;
+    return i;
 }
 
-int phase_width(const struct plan *plan, const struct row *rows, int count) {
-    if (plan->way == WAY_ACROSS)
-        return width_across(plan, rows, count);
-    return count < plan->phase_rows ? count : plan->phase_rows;
+xent_stats stats_of_column(const xent_stats_columns *columns, int j) {
+    return (xent_stats){
+        .arg = (int64_t)columns->arg[j],
+        .max = columns->max[j],
+        .k = (int64_t)columns->k[j],
+        .top = columns->top[j],
+        .rest = columns->rest[j],
+        .mass = columns->mass[j],
+        .gap = columns->gap[j],
+        .heat = columns->heat[j],
+        .shifted = columns->shifted[j] != 0,
+        .poisoned = columns->poisoned[j] != 0,
+    };
 }
 
-static void sweep_across(const struct plan *plan, struct scratch scratch, struct row *rows,
-                         int width) {
-    const row_view *logits = &plan->shape.logits;
-    int64_t row_step = 0;
-    row_run(logits, rows[0].index, &row_step);
-    /* E of up to TILE classes fits the tile and is kept; of more it is computed again by the
-     * gradient */
-    void *e = plan->keeps_terms && plan->shape.classes <= TILE ? scratch.terms : NULL;
+/* The columns of the only block are those of the rows. */
+static void take_columns(const struct plan *plan, const xent_stats_columns *block,
+                         const struct side_by_side *group, struct rows *rows) {
+    xent_columns *columns = &rows->columns;
+    for (int j = 0; j < group->count; j++) {
+        int i = group->row[j];
+        if (rows->kind[i] != ROW_COUNTED)
+            continue;
+        columns->max[i] = block->max[j];
+        columns->top[i] = block->top[j];
+        columns->rest[i] = block->rest[j];
+        rows->poisoned[i] = block->poisoned[j] != 0 || block->arg[j] < 0;
+        rows->prediction[i] = block->poisoned[j] != 0 ? -1 : (int64_t)block->arg[j];
+    }
+    for (int j = 0; !plan->formula.by.plain && j < group->count; j++) {
+        int i = group->row[j];
+        columns->mass[i] = block->mass[j];
+        columns->gap[i] = block->gap[j];
+        columns->heat[i] = block->heat[j];
+    }
+}
+
+void *tile_of(const struct plan *plan, struct scratch scratch, int index) {
+    return (char *)scratch.terms + index * TILE * ACROSS * lane_size(plan);
+}
+
+/* E of up to TILE classes fits the tile and is kept; of more it is computed again by the
+ * gradient. */
+static void sweep_group(const struct plan *plan, struct scratch scratch,
+                        const struct side_by_side *group, int index, struct rows *rows) {
+    const void *x[ACROSS];
+    void *e =
+        plan->keeps_terms && plan->shape.classes <= TILE ? tile_of(plan, scratch, index) : NULL;
     for (int64_t b = 0; b < plan->blocks; b++) {
-        xent_stats *blocks = &scratch.blocks[b * ACROSS];
-        plan->kernels->stats_across(class_address(logits, rows[0].index, b * BLOCK), width,
-                                    block_length(plan, b), row_step / dtype_size(logits->dtype),
-                                    class_stride(logits), plan->formula.by.scale, plan->more,
-                                    weights_from(plan, b * BLOCK), e, blocks);
-        for (int j = 0; j < width; j++)
-            add_block(plan, &rows[j].stats, &blocks[j], b);
+        xent_stats_columns *block = &scratch.columns[index * plan->blocks + b];
+        for (int j = 0; j < group->count; j++)
+            x[j] = class_address(plan, rows, group->row[j], b * BLOCK);
+        plan->kernels->stats_across(x, group->count, block_length(plan, b),
+                                    class_stride(&plan->shape.logits), plan->formula.by.scale,
+                                    plan->more, weights_from(plan, b * BLOCK), e, block);
+        for (int j = 0; plan->blocks > 1 && j < group->count; j++) {
+            xent_stats stats = stats_of_column(block, j);
+            add_block(plan, &rows->stats[group->row[j]], &stats, b);
+        }
     }
-    for (int j = 0; j < width; j++)
-        rows[j].prediction = rows[j].stats.poisoned ? -1 : rows[j].stats.arg;
+    if (plan->blocks == 1)
+        take_columns(plan, scratch.columns + index, group, rows);
+    for (int j = 0; plan->blocks > 1 && j < group->count; j++)
+        set_columns(rows, group->row[j], &rows->stats[group->row[j]]);
 }
 
-void bend_block(const struct plan *plan, int64_t index, int64_t first, int64_t n, double *z,
-                double *slope) {
-    const row_view *logits = &plan->shape.logits;
-    plan->kernels->widen(class_address(logits, index, first), n, class_stride(logits), z);
+static void sweep_across(const struct plan *plan, struct scratch scratch, struct rows *rows,
+                         int from, int count) {
+    struct side_by_side group;
+    int i = next_side_by_side(plan, rows, from, from + count, &group);
+    for (int index = 0; group.count > 0; index++) {
+        sweep_group(plan, scratch, &group, index, rows);
+        i = next_side_by_side(plan, rows, i, from + count, &group);
+    }
+}
+
+void bend_block(const struct plan *plan, const struct rows *rows, int i, int64_t first, int64_t n,
+                double *z, double *slope) {
+    plan->kernels->widen(class_address(plan, rows, i, first), n, class_stride(&plan->shape.logits),
+                         z);
     plan->math->bend(z, n, plan->options.logit_scale, plan->options.softcap, slope);
 }
 
 /* The prediction is of the raw logits, since softcap makes equals of the largest. */
-static void sweep_bent(const struct plan *plan, struct row *row) {
+static void sweep_bent(const struct plan *plan, struct rows *rows, int i) {
     const row_view *logits = &plan->shape.logits;
     double z[BLOCK], largest = -INFINITY;
-    row->prediction = -1;
+    int64_t prediction = -1;
     for (int64_t b = 0; b < plan->blocks; b++) {
-        const char *x = class_address(logits, row->index, b * BLOCK);
+        const void *x = class_address(plan, rows, i, b * BLOCK);
         int64_t n = block_length(plan, b);
         xent_stats raw, block;
         plan->kernels->widen(x, n, class_stride(logits), z);
         plan->doubles->stats(z, n, 1, NULL, &raw);
         if (raw.arg >= 0 && raw.max > largest) {
             largest = raw.max;
-            row->prediction = raw.arg + b * BLOCK;
+            prediction = raw.arg + b * BLOCK;
         }
         plan->math->bend(z, n, plan->options.logit_scale, plan->options.softcap, NULL);
         if (plan->more)
             plan->doubles->stats_more(z, n, 1, weights_from(plan, b * BLOCK), NULL, &block);
         else
             plan->doubles->stats(z, n, 1, NULL, &block);
-        add_block(plan, &row->stats, &block, b);
+        add_block(plan, &rows->stats[i], &block, b);
     }
-    if (row->stats.poisoned)
-        row->prediction = -1;
+    set_columns(rows, i, &rows->stats[i]);
+    rows->prediction[i] = rows->stats[i].poisoned ? -1 : prediction;
 }
 
-static void read_label_logit(const struct plan *plan, struct row *row) {
-    const row_view *logits = &plan->shape.logits;
-    if (plan->way == WAY_BENT) {
-        bend_block(plan, row->index, row->label, 1, &row->label_logit, &row->label_slope);
-        return;
-    }
-    plan->kernels->widen(class_address(logits, row->index, row->label), 1, 1, &row->label_logit);
-    row->label_slope = plan->formula.by.scale;
+/* Before E is kept where the logits are. */
+static void read_label_logits(const struct plan *plan, struct rows *rows, int from, int count) {
+    xent_columns *columns = &rows->columns;
+    static const double none; /* 0 in every dtype */
+    const void *address[MOST_ROWS] = {&none};
+    for (int i = from; i < from + count; i++)
+        address[i - from] =
+            rows->kind[i] == ROW_COUNTED ? class_address(plan, rows, i, rows->label[i]) : &none;
+    plan->kernels->pick(address, count, columns->label_logit + from);
+    for (int i = from; !plan->formula.by.plain && i < from + count; i++)
+        columns->label_slope[i] = plan->formula.by.scale;
+    for (int i = from; plan->way == WAY_BENT && i < from + count; i++)
+        if (rows->kind[i] == ROW_COUNTED)
+            bend_block(plan, rows, i, rows->label[i], 1, &columns->label_logit[i],
+                       &columns->label_slope[i]);
 }
 
-void sweep_rows(const struct plan *plan, struct scratch scratch, struct row *rows, int count) {
-    for (int i = 0; i < count; i++)
-        if (rows[i].kind == ROW_COUNTED && plan->way != WAY_ALONG)
-            read_label_logit(plan, &rows[i]); /* before E is kept where the logits are */
-    if (!plan->reads_logits)
-        return;
-    if (plan->way == WAY_ACROSS && rows[0].kind == ROW_COUNTED)
-        sweep_across(plan, scratch, rows, count);
-    for (int i = 0; i < count && plan->way != WAY_ACROSS; i++) {
-        if (rows[i].kind != ROW_COUNTED)
+void sweep_rows(const struct plan *plan, struct scratch scratch, struct rows *rows, int from,
+                int count) {
+    if (plan->way != WAY_ALONG)
+        read_label_logits(plan, rows, from, count);
+    if (plan->way == WAY_ACROSS && plan->reads_logits)
+        sweep_across(plan, scratch, rows, from, count);
+    for (int i = from; plan->way != WAY_ACROSS && i < from + count; i++) {
+        if (plan->way == WAY_ALONG)
+            read_label_logits(plan, rows, i, 1); /* where the row before fetched them ahead */
+        if (rows->kind[i] != ROW_COUNTED || !plan->reads_logits)
             continue;
         if (plan->way == WAY_ALONG)
-            read_label_logit(plan, &rows[i]); /* before E is kept where the logits are */
-        if (plan->way == WAY_ALONG)
-            sweep_along(plan, scratch, rows, i);
+            sweep_along(plan, scratch, rows, from, i);
         else
-            sweep_bent(plan, &rows[i]);
+            sweep_bent(plan, rows, i);
     }
 }

@@ -5,22 +5,32 @@
 
 #include "plan.h"
 
-/* Sets stats, prediction, label_logit and label_slope of the counted rows, and fills the scratch
- * with what the gradient needs: statistics of the blocks and, where they are kept, E. Rows that are
- * not counted are not read. */
-void sweep_rows(const struct plan *plan, struct scratch scratch, struct row *rows, int count);
+/* Of rows [from, from + count): sets prediction, poisoned and the first half of the columns but the
+ * weights, of the counted ones, and fills the scratch with what the gradient needs: statistics of
+ * the blocks and, where they are kept, E. Rows that are not counted may be read, but count for
+ * nothing. */
+void sweep_rows(const struct plan *plan, struct scratch scratch, struct rows *rows, int from,
+                int count);
 
-/* Where E of a row of the phase is kept along a row (plan->keeps_terms, ALONG). */
-void *kept_terms(const struct plan *plan, struct scratch scratch, int i, int64_t index);
+/* Where E of row i of the phase that begins at `from` is kept along a row (plan->keeps_terms,
+ * ALONG). */
+void *kept_terms(const struct plan *plan, struct scratch scratch, const struct rows *rows, int from,
+                 int i);
 
-/* How many of count rows, from rows[0] on, make one phase: those that go side by side ACROSS, else
- * at most plan->phase_rows. */
-int phase_width(const struct plan *plan, const struct row *rows, int count);
+/* Rows of a phase that go side by side. */
+struct side_by_side {
+    int count, row[ACROSS];
+};
+
+/* The next of them, from row i of a phase that ends before row `end`; returns the row to go on
+ * with. count is 0 when there are none left. */
+int next_side_by_side(const struct plan *plan, const struct rows *rows, int i, int end,
+                      struct side_by_side *group);
 
 /* n classes from `first` on of a row, bent by softcap into z, with their slopes (NULL: not
  * wanted). */
-void bend_block(const struct plan *plan, int64_t index, int64_t first, int64_t n, double *z,
-                double *slope);
+void bend_block(const struct plan *plan, const struct rows *rows, int i, int64_t first, int64_t n,
+                double *z, double *slope);
 
 /* Classes in block i of a row. */
 int64_t block_length(const struct plan *plan, int64_t i);
@@ -28,5 +38,11 @@ int64_t block_length(const struct plan *plan, int64_t i);
 /* Class weights from class `first` on where the formula weighs classes apart from the label's;
  * NULL: all 1. */
 const double *weights_from(const struct plan *plan, int64_t first);
+
+/* The tile that holds E of the rows that go side by side as the phase's index-th. */
+void *tile_of(const struct plan *plan, struct scratch scratch, int index);
+
+/* The statistics of row j of the columns of one block. */
+xent_stats stats_of_column(const xent_stats_columns *columns, int j);
 
 #endif

@@ -74,14 +74,16 @@ void merge_stats(xent_stats *into, const xent_stats *from, double scale, const x
     into->poisoned = poisoned;
 }
 
-struct formula make_formula(const xent_options *options, int64_t classes, double denominator) {
+struct formula make_formula(const xent_options *options, bool plain, int64_t classes,
+                            double denominator) {
     return (struct formula){
         .logits_are = options->logits_are,
         .by = {.scale = options->softcap > 0 ? 1 : options->logit_scale,
                .rate = options->label_smoothing / (double)classes,
                .hard = 1 - options->label_smoothing,
                .z_loss = options->z_loss,
-               .denominator = denominator},
+               .denominator = denominator,
+               .plain = plain},
     };
 }
 
@@ -90,112 +92,122 @@ static double times(double coefficient, double value) {
     return coefficient == 0 ? 0 : coefficient * value;
 }
 
-static void lose_row(struct row *row) {
-    row->loss = row->lse = row->label_probability = row->entropy = NAN;
-    row->prediction = -1;
-    row->grad_is_nan = row->probability_is_nan = true;
+void set_columns(struct rows *rows, int i, const xent_stats *stats) {
+    xent_columns *columns = &rows->columns;
+    columns->max[i] = stats->max;
+    columns->top[i] = stats->top;
+    columns->rest[i] = stats->rest;
+    columns->mass[i] = stats->mass;
+    columns->gap[i] = stats->gap;
+    columns->heat[i] = stats->heat;
+    rows->prediction[i] = stats->poisoned ? -1 : stats->arg;
+    rows->poisoned[i] = stats->poisoned || stats->arg < 0;
 }
 
-static void finish_gradient(const struct formula *formula, struct row *row) {
-    if (row->kind != ROW_COUNTED)
-        return;
-    if (row->weight == 0 || formula->by.denominator == 0) {
-        row->grad_is_zero = true;
-        row->grad_is_nan = false;
-    }
+static void lose_row(struct rows *rows, int i) {
+    xent_columns *columns = &rows->columns;
+    columns->loss[i] = columns->lse[i] = NAN;
+    columns->label_probability[i] = columns->entropy[i] = NAN;
+    rows->prediction[i] = -1;
+    rows->grad_is_nan[i] = rows->probability_is_nan[i] = true;
 }
 
-/* Counted, with a largest logit and neither NaN nor +inf. */
-static bool is_usable(const struct row *row) {
-    return row->kind == ROW_COUNTED && row->stats.arg >= 0 && !row->stats.poisoned;
+static void skip_row(struct rows *rows, int i) {
+    xent_columns *columns = &rows->columns;
+    columns->loss[i] = columns->lse[i] = 0;
+    columns->label_probability[i] = columns->entropy[i] = 0;
+    rows->prediction[i] = -1;
+    rows->grad_is_zero[i] = true;
 }
 
 /* Rows that mean nothing are as of a single logit of 0. */
-static void fill_columns(const struct row *rows, int count, xent_columns *columns) {
+static void clear_columns(struct rows *rows, int i) {
     static const xent_stats single = {.top = 1};
-    for (int i = 0; i < count; i++) {
-        bool usable = is_usable(&rows[i]);
-        const xent_stats *stats = usable ? &rows[i].stats : &single;
-        columns->max[i] = stats->max;
-        columns->top[i] = stats->top;
-        columns->rest[i] = stats->rest;
-        columns->mass[i] = stats->mass;
-        columns->gap[i] = stats->gap;
-        columns->heat[i] = stats->heat;
-        columns->weight[i] = rows[i].weight;
-        columns->label_weight[i] = rows[i].label_weight;
-        columns->label_logit[i] = usable ? rows[i].label_logit : 0;
-        columns->label_slope[i] = rows[i].label_slope;
-    }
-}
-
-static void take_columns(const xent_columns *columns, int i, struct row *row) {
-    row->loss = columns->loss[i];
-    row->lse = columns->lse[i];
-    row->label_probability = columns->label_probability[i];
-    row->entropy = columns->entropy[i];
-    row->a = columns->a[i];
-    row->b = columns->b[i];
-    row->label_grad = columns->label_grad[i];
-    row->share = columns->share[i];
-}
-
-static void finish_from_logits(const struct formula *formula, struct row *rows, int count,
-                               const xent_math *math) {
-    xent_columns columns;
-    fill_columns(rows, count, &columns);
-    math->finish(&formula->by, &columns, count);
-    for (int i = 0; i < count; i++) {
-        if (rows[i].kind != ROW_COUNTED)
-            continue;
-        if (is_usable(&rows[i]))
-            take_columns(&columns, i, &rows[i]);
-        else
-            lose_row(&rows[i]);
-        rows[i].grad_is_nan |= isnan(rows[i].weight / formula->by.denominator);
-        if (rows[i].weight == 0)
-            rows[i].loss = 0;
-    }
+    int64_t prediction = rows->prediction[i];
+    bool poisoned = rows->poisoned[i];
+    set_columns(rows, i, &single);
+    rows->columns.label_logit[i] = 0;
+    rows->prediction[i] = prediction;
+    rows->poisoned[i] = poisoned;
 }
 
 /* Probabilities and log-probabilities are taken as they are; only the label's is judged. */
-static void finish_from_probability(const struct formula *formula, struct row *row,
+static void finish_from_probability(const struct formula *formula, struct rows *rows, int i,
                                     const xent_math *math) {
     bool logs = formula->logits_are == XENT_LOG_PROBABILITIES;
-    double given = row->label_logit, p = given + 0.0, nll = given + 0.0; /* + 0.0 turns -0 into 0 */
+    xent_columns *columns = &rows->columns;
+    double given = columns->label_logit[i], weight = columns->weight[i];
+    double p = given + 0.0, nll = given + 0.0; /* + 0.0 turns -0 into 0 */
     bool believable = logs ? given <= 0x1p-6 : given >= 0 && given <= 1 + 0x1p-6;
+    columns->lse[i] = columns->entropy[i] = 0;
     if (!believable) {
-        int64_t prediction = row->prediction;
-        lose_row(row);
-        row->prediction = prediction;
+        int64_t prediction = rows->prediction[i];
+        lose_row(rows, i);
+        rows->prediction[i] = prediction;
     } else {
         if (logs)
             math->exp(&p, 1);
         else
             math->log(&nll, 1);
-        double hard = row->weight == 0 ? 0 : times(row->label_weight, row->weight);
+        double hard = weight == 0 ? 0 : times(columns->label_weight[i], weight);
         double part = hard == 0 ? 0 : hard / formula->by.denominator;
         double slope = logs ? 1 : given + 0.0;
-        row->label_probability = p;
-        row->loss = times(row->weight, times(row->label_weight, 0 - nll));
-        row->label_grad = part == 0 ? 0 : -part / slope;
-        row->grad_is_nan = isnan(part);
+        columns->label_probability[i] = p;
+        columns->loss[i] = times(weight, times(columns->label_weight[i], 0 - nll));
+        columns->label_grad[i] = part == 0 ? 0 : -part / slope;
+        rows->grad_is_nan[i] = isnan(part);
     }
-    if (row->weight == 0)
-        row->loss = 0;
+    if (weight == 0)
+        columns->loss[i] = 0;
 }
 
-void finish_rows(const struct formula *formula, struct row *rows, int count,
-                 const xent_math *math) {
-    if (formula->logits_are == XENT_LOGITS)
-        finish_from_logits(formula, rows, count, math);
-    for (int i = 0; i < count; i++) {
-        if (formula->logits_are != XENT_LOGITS && rows[i].kind == ROW_COUNTED)
-            finish_from_probability(formula, &rows[i], math);
-        if (rows[i].kind == ROW_LOST)
-            lose_row(&rows[i]);
-        if (rows[i].kind == ROW_SKIPPED)
-            rows[i].grad_is_zero = true;
-        finish_gradient(formula, &rows[i]);
+/* What the formula says of a row that has no loss, and of one that has no weight. */
+static void correct_row(const struct formula *formula, struct rows *rows, int i) {
+    double weight = formula->by.plain ? 1 : rows->columns.weight[i];
+    double denominator = formula->by.denominator;
+    if (rows->kind[i] == ROW_SKIPPED) {
+        skip_row(rows, i);
+        return;
     }
+    if (rows->kind[i] == ROW_LOST) {
+        lose_row(rows, i);
+        return;
+    }
+    if (formula->logits_are == XENT_LOGITS) {
+        if (rows->poisoned[i])
+            lose_row(rows, i);
+        rows->grad_is_nan[i] |= isnan(weight / denominator);
+        if (weight == 0)
+            rows->columns.loss[i] = 0;
+    }
+    if (weight == 0 || denominator == 0) {
+        rows->grad_is_zero[i] = true;
+        rows->grad_is_nan[i] = false;
+    }
+}
+
+static bool any_poisoned(const struct rows *rows, int from, int count) {
+    bool any = false;
+    for (int i = from; i < from + count; i++)
+        any |= rows->poisoned[i];
+    return any;
+}
+
+void finish_rows(const struct formula *formula, struct rows *rows, int from, int count,
+                 const xent_math *math) {
+    bool is_logits = formula->logits_are == XENT_LOGITS;
+    bool all_usable = rows->all_counted && is_logits && !any_poisoned(rows, from, count);
+    for (int i = from; i < from + count; i++)
+        rows->grad_is_zero[i] = rows->grad_is_nan[i] = rows->probability_is_nan[i] = false;
+    for (int i = from; is_logits && !all_usable && i < from + count; i++)
+        if (rows->kind[i] != ROW_COUNTED || rows->poisoned[i])
+            clear_columns(rows, i);
+    if (is_logits)
+        math->finish(&formula->by, &rows->columns, from, count);
+    for (int i = from; !is_logits && i < from + count; i++)
+        if (rows->kind[i] == ROW_COUNTED)
+            finish_from_probability(formula, rows, i, math);
+    bool as_written = all_usable && formula->by.plain && formula->by.denominator > 0;
+    for (int i = from; !as_written && i < from + count; i++)
+        correct_row(formula, rows, i);
 }

@@ -20,7 +20,8 @@ struct formula {
     xent_coefficients by; /* denominator 0: the gradient is 0 */
 };
 
-struct formula make_formula(const xent_options *options, int64_t classes, double denominator);
+struct formula make_formula(const xent_options *options, bool plain, int64_t classes,
+                            double denominator);
 
 typedef enum row_kind {
     ROW_SKIPPED, /* ignored, or bad and to be ignored: everything 0 */
@@ -28,25 +29,30 @@ typedef enum row_kind {
     ROW_COUNTED
 } row_kind;
 
-/* One row on its way from label and logits to outputs. */
-struct row {
-    row_kind kind;
-    int64_t index, label, prediction;
-    double weight, label_weight; /* w and k[y] */
-    double label_logit;          /* x[y], under softcap z[y] */
-    double label_slope;          /* dz/dx at the label: s without softcap */
-    xent_stats stats;
-
-    double loss, lse, label_probability, entropy;
-    /* gradient entry of class c: a*E_c - b*k_c; of the label: label_grad. All 0 if grad_is_zero,
-     * NaN if grad_is_nan. Under softcap the first two are still to be multiplied with the slope. */
-    double a, b, label_grad;
-    double share; /* probability of class c: share*E_c */
-    bool grad_is_zero, grad_is_nan, probability_is_nan;
+/* Rows on their way from label and logits to outputs: a column for each number, of which finish_rows
+ * sets the second half. */
+struct rows {
+    int64_t first; /* the call's row that is the first here */
+    int count;     /* at most MOST_ROWS */
+    bool all_counted;
+    row_kind kind[MOST_ROWS];
+    int64_t label[MOST_ROWS], prediction[MOST_ROWS];
+    /* where class 0 of each row lies; of the last two only if they are wanted */
+    void *logits[MOST_ROWS], *grad[MOST_ROWS], *probability[MOST_ROWS];
+    xent_stats stats[MOST_ROWS]; /* but of rows ACROSS that are a single block */
+    bool poisoned[MOST_ROWS];    /* no largest logit, or a NaN or +inf among them */
+    xent_columns columns;
+    /* What is not as the columns a, b, label_grad and share say: all of the gradient is 0, or NaN;
+     * all probabilities are NaN. */
+    bool grad_is_zero[MOST_ROWS], grad_is_nan[MOST_ROWS], probability_is_nan[MOST_ROWS];
 };
 
-/* From kind, label, weights, label_logit, label_slope, prediction and stats, all the rest, for
- * count rows. */
-void finish_rows(const struct formula *formula, struct row *rows, int count, const xent_math *math);
+/* From kind, label, poisoned and the first half of the columns all the rest, for rows [from, from +
+ * count). */
+void finish_rows(const struct formula *formula, struct rows *rows, int from, int count,
+                 const xent_math *math);
+
+/* The columns of a row's statistics. */
+void set_columns(struct rows *rows, int i, const xent_stats *stats);
 
 #endif

@@ -12,7 +12,7 @@
 extern const xent_kernels xent_f32_scalar, xent_f64_scalar, xent_bf16_scalar, xent_f16_scalar;
 extern const xent_math xent_math_scalar;
 
-enum { MOST = BLOCK * ACROSS, SLACK = 16 };
+enum { MOST = 2 * BLOCK * ACROSS, SLACK = 16 };
 
 static int64_t failures, comparisons;
 static uint64_t state = 88172645463325252u;
@@ -92,6 +92,7 @@ struct buffers {
     unsigned char x[MOST * 8 + SLACK], e[2][MOST * 8 + SLACK], g[2][MOST * 8 + SLACK];
     double values[MOST], weight[BLOCK], out[2][MOST], slope[2][MOST];
     xent_stats stats[2][ACROSS];
+    xent_stats_columns columns[2];
 };
 
 static struct buffers b;
@@ -130,43 +131,65 @@ static void test_along(const struct type *type, int style, int64_t n) {
     expect_same("grad_more", type, n, style, b.g[0] + off, b.g[1] + off, (size_t)n * type->element);
 }
 
+static xent_stats column(const xent_stats_columns *columns, int row, bool more) {
+    return (xent_stats){.arg = (int64_t)columns->arg[row],
+                        .max = columns->max[row],
+                        .k = (int64_t)columns->k[row],
+                        .top = columns->top[row],
+                        .rest = columns->rest[row],
+                        .mass = more ? columns->mass[row] : 0,
+                        .gap = more ? columns->gap[row] : 0,
+                        .heat = more ? columns->heat[row] : 0,
+                        .shifted = columns->shifted[row] != 0,
+                        .poisoned = columns->poisoned[row] != 0};
+}
+
 /* Rows side by side against each other, and each against the same row along. */
 static void test_across(const struct type *type, int style, int64_t n, int rows) {
     const xent_kernels *tested[2] = {xent_kernels_for(type->dtype), type->reference};
     bool rows_first = draw() % 2, more = draw() % 2;
-    int64_t row_stride = rows_first ? n : 1, class_stride = rows_first ? 1 : rows;
+    /* classes first: rows are neighbours, or there is one unused between any two */
+    int64_t apart = 1 + (int64_t)(draw() % 2), row_stride = rows_first ? n : apart;
+    int64_t class_stride = rows_first ? 1 : rows * apart;
     double a[ACROSS], zero[ACROSS] = {0};
-    draw_block(type, style, n * rows, b.x);
-    for (int row = 0; row < rows; row++)
+    const void *x[ACROSS];
+    void *g[2][ACROSS];
+    draw_block(type, style, n * rows * (rows_first ? 1 : apart), b.x);
+    memset(b.g, 0, sizeof b.g);
+    for (int row = 0; row < rows; row++) {
+        size_t begin = (size_t)(row * row_stride) * type->element;
         a[row] = draw_between(-1, 1);
-    size_t tile = (size_t)n * ACROSS * type->lane, size = (size_t)(n * rows) * type->element;
+        x[row] = b.x + begin;
+        g[0][row] = b.g[0] + begin;
+        g[1][row] = b.g[1] + begin;
+    }
+    size_t tile = (size_t)n * ACROSS * type->lane;
     for (int k = 0; k < 2; k++) {
         memset(b.e[k], 0, tile);
-        tested[k]->stats_across(b.x, rows, n, row_stride, class_stride, 0.7, more, b.weight,
-                                n <= TILE ? b.e[k] : NULL, b.stats[k]);
+        tested[k]->stats_across(x, rows, n, class_stride, 0.7, more, b.weight,
+                                n <= TILE ? b.e[k] : NULL, &b.columns[k]);
         if (n <= TILE && style != POISONED)
-            tested[k]->grad_across(b.e[k], rows, n, a, zero, NULL, b.g[k], row_stride,
-                                   class_stride);
+            tested[k]->grad_across(b.e[k], rows, n, a, zero, NULL, g[k], class_stride);
+        for (int row = 0; row < rows; row++)
+            b.stats[k][row] = column(&b.columns[k], row, more);
     }
     for (int row = 0; row < rows; row++) {
         xent_stats along;
         if (rows_first) {
-            const unsigned char *x = b.x + (size_t)(row * n) * type->element;
             if (more)
-                type->reference->stats_more(x, n, 0.7, b.weight, NULL, &along);
+                type->reference->stats_more(x[row], n, 0.7, b.weight, NULL, &along);
             else
-                type->reference->stats(x, n, 0.7, NULL, &along);
+                type->reference->stats(x[row], n, 0.7, NULL, &along);
             expect_same_stats("along and across", type, n, style, &b.stats[0][row], &along);
         }
         expect_same_stats("stats_across", type, n, style, &b.stats[0][row], &b.stats[1][row]);
     }
     if (n <= TILE && style != POISONED)
-        expect_same("grad_across", type, n, style, b.g[0], b.g[1], size);
+        expect_same("grad_across", type, n, style, b.g[0], b.g[1], sizeof b.g[0]);
     if (n > TILE && style != POISONED) {
         for (int k = 0; k < 2; k++) {
             memset(b.e[k], 0, tile);
-            tested[k]->terms_across(b.x, rows, TILE, row_stride, class_stride, 0.7, b.stats[k],
-                                    b.e[k]);
+            tested[k]->terms_across(x, rows, TILE, class_stride, 0.7, &b.columns[k], b.e[k]);
         }
         for (int64_t c = 0; c < TILE; c++)
             expect_same("terms_across", type, n, style, b.e[0] + (size_t)(c * ACROSS) * type->lane,

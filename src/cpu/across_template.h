@@ -4,46 +4,60 @@
  * [class][ACROSS]; one call of the functions on a "group" does the WIDTH rows that begin at its
  * pointers. */
 
-/* Lanes of n <= TILE classes of a group's rows into tile; rows that do not exist become 0. Elements
- * are set side by side a row at a time: a vector is slow to read right after its parts were
- * written. */
-static void NAME(pack)(const unsigned char *x, int rows, int64_t n, int64_t row_stride,
+/* Whether a group is full and its rows are neighbours in memory. */
+static inline bool NAME(side_by_side)(const void *const *x, int rows) {
+    const unsigned char *first = x[0];
+    bool apart = rows < WIDTH;
+    for (int row = 1; row < rows; row++)
+        apart |= x[row] != first + row * (int64_t)sizeof(ELEM);
+    return !apart;
+}
+
+/* Lanes of classes [first, first + n) of a group's rows into tile, n <= TILE; rows that do not
+ * exist become 0. */
+static void NAME(pack)(const void *const *x, int rows, int64_t first, int64_t n,
                        int64_t class_stride, LANE *tile) {
-    const int64_t row_step = row_stride * (int64_t)sizeof(ELEM);
-    const int64_t class_step = class_stride * (int64_t)sizeof(ELEM);
-    ELEM side_by_side[TILE * WIDTH];
-    if (row_stride == 1 && rows == WIDTH) {
+    const int64_t step = class_stride * (int64_t)sizeof(ELEM), skip = first * step;
+    LANE lines[WIDTH * TILE];
+    ELEM gathered[TILE];
+    if (NAME(side_by_side)(x, rows)) {
         for (int64_t c = 0; c < n; c++)
-            v_store(tile + c * ACROSS, LOAD(x + c * class_step));
+            v_store(tile + c * ACROSS, LOAD((const unsigned char *)x[0] + skip + c * step));
         return;
     }
-    if (rows < WIDTH)
-        memset(side_by_side, 0, (size_t)n * WIDTH * sizeof(ELEM));
-    for (int row = 0; row < rows; row++)
-        for (int64_t c = 0; c < n; c++)
-            memcpy(side_by_side + c * WIDTH + row, x + row * row_step + c * class_step,
-                   sizeof(ELEM));
-    for (int64_t c = 0; c < n; c++)
-        v_store(tile + c * ACROSS, LOAD(side_by_side + c * WIDTH));
+    for (int row = 0; row < rows; row++) {
+        const unsigned char *from = (const unsigned char *)x[row] + skip;
+        for (int64_t c = 0; class_stride != 1 && c < n; c++)
+            memcpy(gathered + c, from + c * step, sizeof(ELEM));
+        if (class_stride != 1)
+            from = (const unsigned char *)gathered;
+        for (int64_t c = 0; c < n; c += WIDTH)
+            v_store(lines + row * TILE + c, NAME(load)(from, c, n));
+    }
+    for (int row = rows; row < WIDTH; row++)
+        memset(lines + row * TILE, 0, (size_t)n * sizeof(LANE));
+    transpose(lines, TILE, WIDTH, n, tile, ACROSS);
 }
 
 /* n <= TILE classes of a group's rows from tile to where they belong. */
-static void NAME(unpack)(const LANE *tile, int rows, int64_t n, int64_t row_stride,
-                         int64_t class_stride, unsigned char *g) {
-    const int64_t row_step = row_stride * (int64_t)sizeof(ELEM);
-    const int64_t class_step = class_stride * (int64_t)sizeof(ELEM);
-    ELEM side_by_side[TILE * WIDTH];
-    if (row_stride == 1 && rows == WIDTH) {
+static void NAME(unpack)(const LANE *tile, int rows, int64_t n, int64_t class_stride,
+                         void *const *g) {
+    const int64_t step = class_stride * (int64_t)sizeof(ELEM);
+    LANE lines[WIDTH * TILE];
+    ELEM scattered[TILE];
+    if (NAME(side_by_side)((const void *const *)g, rows)) {
         for (int64_t c = 0; c < n; c++)
-            STORE(g + c * class_step, v_load(tile + c * ACROSS));
+            STORE((unsigned char *)g[0] + c * step, v_load(tile + c * ACROSS));
         return;
     }
-    for (int64_t c = 0; c < n; c++)
-        STORE(side_by_side + c * WIDTH, v_load(tile + c * ACROSS));
-    for (int row = 0; row < rows; row++)
-        for (int64_t c = 0; c < n; c++)
-            memcpy(g + row * row_step + c * class_step, side_by_side + c * WIDTH + row,
-                   sizeof(ELEM));
+    transpose(tile, ACROSS, n, WIDTH, lines, TILE);
+    for (int row = 0; row < rows; row++) {
+        unsigned char *to = class_stride == 1 ? g[row] : (unsigned char *)scattered;
+        for (int64_t c = 0; c < n; c += WIDTH)
+            NAME(store)(to, c, n, v_load(lines + row * TILE + c));
+        for (int64_t c = 0; class_stride != 1 && c < n; c++)
+            memcpy((unsigned char *)g[row] + c * step, scattered + c, sizeof(ELEM));
+    }
 }
 
 /* arg, max and poisoned of a group's rows. Classes [first, first + n) of the block are in tile. */
@@ -73,68 +87,59 @@ static void NAME(group_sum)(LANE *tile, int64_t first, int64_t n, const group *r
     }
 }
 
-/* Statistics of a group's rows. Where the block is longer than a tile and e is NULL it is packed
- * twice. */
-static void NAME(group_stats)(const unsigned char *x, int count, int64_t n, int64_t row_stride,
-                              int64_t class_stride, double scale, bool more, const double *weight,
-                              LANE *e, xent_stats *stats) {
+/* Statistics of a group's rows, whose first is `row`. Where the block is longer than a tile and e is
+ * NULL it is packed twice. */
+static void NAME(group_stats)(const void *const *x, int count, int64_t n, int64_t class_stride,
+                              double scale, bool more, const double *weight, LANE *e,
+                              xent_stats_columns *stats, int row) {
     LANE own[TILE * ACROSS];
-    const int64_t chunk = e ? n : TILE, step = class_stride * (int64_t)sizeof(ELEM);
+    const int64_t chunk = e ? n : TILE;
     LANE *tile = e ? e : own;
     group rows = empty_group();
     for (int64_t c = 0; c < n; c += chunk) {
         int64_t some = n - c < chunk ? n - c : chunk;
-        NAME(pack)(x + c * step, count, some, row_stride, class_stride, tile);
+        NAME(pack)(x, count, c, some, class_stride, tile);
         NAME(group_largest)(tile, c, some, &rows);
     }
-    group_read(&rows, count, stats);
-    group_refer(&rows, count, scale, stats);
+    group_refer(&rows, scale);
     group_sums sums;
     clear_sums(&sums, n, more);
     for (int64_t c = 0; c < n; c += chunk) {
         int64_t some = n - c < chunk ? n - c : chunk;
         if (n > chunk)
-            NAME(pack)(x + c * step, count, some, row_stride, class_stride, tile);
+            NAME(pack)(x, count, c, some, class_stride, tile);
         NAME(group_sum)(tile, c, some, &rows, scale, more, weight ? weight + c : NULL, &sums);
     }
-    group_finish(&sums, count, n, more, weight, stats);
+    group_finish(&rows, &sums, n, more, weight, stats, row);
 }
 
-static void NAME(stats_across)(const void *x, int rows, int64_t n, int64_t row_stride,
-                               int64_t class_stride, double scale, bool more, const double *weight,
-                               void *e, xent_stats *stats) {
+static void NAME(stats_across)(const void *const *x, int rows, int64_t n, int64_t class_stride,
+                               double scale, bool more, const double *weight, void *e,
+                               xent_stats_columns *stats) {
     for (int row = 0; row < rows; row += WIDTH)
         NAME(group_stats)
-    ((const unsigned char *)x + row * row_stride * (int64_t)sizeof(ELEM),
-     rows - row < WIDTH ? rows - row : WIDTH, n, row_stride, class_stride, scale, more, weight,
-     e ? (LANE *)e + row : NULL, stats + row);
+    (x + row, rows - row < WIDTH ? rows - row : WIDTH, n, class_stride, scale, more, weight,
+     e ? (LANE *)e + row : NULL, stats, row);
 }
 
-static void NAME(terms_across)(const void *x, int rows, int64_t n, int64_t row_stride,
-                               int64_t class_stride, double scale, const xent_stats *stats,
-                               void *e) {
+static void NAME(terms_across)(const void *const *x, int rows, int64_t n, int64_t class_stride,
+                               double scale, const xent_stats_columns *stats, void *e) {
     for (int row = 0; row < rows; row += WIDTH) {
         LANE *tile = (LANE *)e + row;
-        int count = rows - row < WIDTH ? rows - row : WIDTH;
-        group these = empty_group();
-        xent_stats copy[WIDTH];
-        memcpy(copy, stats + row, (size_t)count * sizeof *copy);
-        group_refer(&these, count, scale, copy);
+        group these = {.max = v_narrow(w_load(stats->max + row))};
+        group_refer(&these, scale);
         NAME(pack)
-        ((const unsigned char *)x + row * row_stride * (int64_t)sizeof(ELEM), count, n, row_stride,
-         class_stride, tile);
+        (x + row, rows - row < WIDTH ? rows - row : WIDTH, 0, n, class_stride, tile);
         for (int64_t c = 0; c < n; c++)
             v_store(tile + c * ACROSS, group_term(v_load(tile + c * ACROSS), &these));
     }
 }
 
 static void NAME(grad_across)(const void *e, int rows, int64_t n, const double *a, const double *b,
-                              const double *weight, void *g, int64_t row_stride,
-                              int64_t class_stride) {
+                              const double *weight, void *const *g, int64_t class_stride) {
     for (int row = 0; row < rows; row += WIDTH) {
         const LANE *tile = (const LANE *)e + row;
         int count = rows - row < WIDTH ? rows - row : WIDTH;
-        unsigned char *to = (unsigned char *)g + row * row_stride * (int64_t)sizeof(ELEM);
         const vec factor_a = v_narrow(load_rows(a + row, count));
         const wide factor_b = load_rows(b + row, count);
         LANE values[TILE * ACROSS];
@@ -142,6 +147,6 @@ static void NAME(grad_across)(const void *e, int rows, int64_t n, const double *
             vec pull = v_narrow(w_mul(factor_b, w_set(weight ? -weight[c] : -1)));
             v_store(values + c * ACROSS, v_fma(factor_a, v_load(tile + c * ACROSS), pull));
         }
-        NAME(unpack)(values, count, n, row_stride, class_stride, to);
+        NAME(unpack)(values, count, n, class_stride, g + row);
     }
 }

@@ -242,3 +242,13 @@ static void NAME(narrow)(const double *in, int64_t n, void *out, int64_t stride)
         NAME(store)(to + i * stride * (int64_t)sizeof(ELEM), 0, 1, lanes);
     }
 }
+
+static void NAME(pick)(const void *const *x, int64_t n, double *out) {
+    for (int64_t i = 0; i < n; i++)
+        out[i] = (double)NAME(one)(x[i], 0);
+}
+
+static void NAME(put)(const double *in, int64_t n, void *const *out) {
+    for (int64_t i = 0; i < n; i++)
+        NAME(narrow)(in + i, 1, out[i], 1);
+}

@@ -109,7 +109,7 @@ static inline vec clear_lane(vec a, int64_t lane) {
 /* WIDTH rows side by side: their maxima, and what their E refer to. */
 typedef struct group {
     vec max, arg; /* arg as a number; -1: none */
-    mask bad;
+    mask bad, shifted;
     vec high, low, shift, base, floor;
 } group;
 
@@ -117,36 +117,21 @@ static inline group empty_group(void) {
     return (group){.max = v_set(-INFINITY), .arg = v_set(-1), .bad = v_bad(v_set(0))};
 }
 
-/* arg, max and poisoned of the rows into their stats. */
-static void group_read(const group *rows, int count, xent_stats *stats) {
-    LANE max[WIDTH], arg[WIDTH], bad[WIDTH];
-    v_store(max, rows->max);
-    v_store(arg, rows->arg);
-    v_store(bad, v_select(rows->bad, v_set(1), v_set(0)));
-    for (int row = 0; row < count; row++)
-        stats[row] = (xent_stats){
-            .arg = (int64_t)arg[row], .max = (double)max[row], .poisoned = bad[row] != 0};
-}
-
-/* Sets what the rows' E refer to, and k and shifted of their stats. */
-static void group_refer(group *rows, int count, double scale, xent_stats *stats) {
+/* Sets what the E of the rows refer to, from their maxima. */
+static inline void group_refer(group *rows, double scale) {
     const factor log2e = log2e_times(scale);
-    LANE shift[WIDTH] = {0}, centre[WIDTH] = {0}, base[WIDTH];
-    for (int row = 0; row < count; row++) {
-        stats[row].shifted = stats[row].arg >= 0 && fabs(scale * stats[row].max) >= 0x1p20;
-        if (stats[row].shifted)
-            shift[row] = (LANE)stats[row].max;
-        else if (stats[row].arg >= 0)
-            centre[row] = (LANE)stats[row].max;
-    }
+    LANE max[WIDTH], far[WIDTH];
+    v_store(max, rows->max);
+    for (int row = 0; row < WIDTH; row++)
+        far[row] = max[row] > -(LANE)INFINITY && fabs(scale * (double)max[row]) >= 0x1p20;
+    rows->shifted = v_eq(v_load(far), v_set(1));
+    rows->shift = v_select(rows->shifted, rows->max, v_set(0));
+    vec centre = v_select(v_eq(rows->max, v_set(-INFINITY)), v_set(0), rows->max);
+    centre = v_select(rows->shifted, v_set(0), centre);
     rows->high = v_set(log2e.high);
     rows->low = v_set(log2e.low);
-    rows->shift = v_load(shift);
-    rows->base = v_fma(v_load(centre), rows->high, v_set(MAGIC));
+    rows->base = v_fma(centre, rows->high, v_set(MAGIC));
     rows->floor = v_sub(rows->base, v_set(FLUSH));
-    v_store(base, rows->base);
-    for (int row = 0; row < count; row++)
-        stats[row].k = (int64_t)(base[row] - (LANE)MAGIC);
 }
 
 static inline vec group_term(vec x, const group *rows) {
@@ -191,25 +176,71 @@ static double sum_weights(const double *weight, int64_t n) {
     return fold_doubles(parts, MOMENT_PARTS);
 }
 
-/* The sums into the stats of count rows. */
-static void group_finish(group_sums *sums, int count, int64_t n, bool more, const double *weight,
-                         xent_stats *stats) {
-    LANE top[WIDTH];
-    double rest[WIDTH];
-    v_store(top, sums->top);
-    w_store(rest, fold_group(sums->rest, n));
-    for (int row = 0; row < count; row++) {
-        stats[row].top = (double)top[row];
-        stats[row].rest = rest[row];
-    }
-    if (!more)
-        return;
-    double gap[WIDTH], heat[WIDTH], mass = sum_weights(weight, n);
-    w_store(gap, fold_wide(sums->gap, n, MOMENT_PARTS));
-    w_store(heat, fold_wide(sums->heat, n, MOMENT_PARTS));
-    for (int row = 0; row < count; row++) {
-        stats[row].mass = mass;
-        stats[row].gap = gap[row];
-        stats[row].heat = heat[row];
-    }
+/* A lane of each row into a column. */
+static inline void store_column(double *column, vec a) {
+    w_store(column, v_widen(a));
+}
+
+static inline void store_flags(double *column, mask flags) {
+    store_column(column, v_select(flags, v_set(1), v_set(0)));
+}
+
+/* What is known of a group's rows, whose first is `row`, into their columns. */
+static void group_finish(const group *rows, group_sums *sums, int64_t n, bool more,
+                         const double *weight, xent_stats_columns *stats, int row) {
+    store_column(stats->arg + row, rows->arg);
+    store_column(stats->max + row, rows->max);
+    store_column(stats->k + row, v_sub(rows->base, v_set(MAGIC)));
+    store_column(stats->top + row, sums->top);
+    w_store(stats->rest + row, fold_group(sums->rest, n));
+    store_flags(stats->shifted + row, rows->shifted);
+    store_flags(stats->poisoned + row, rows->bad);
+    w_store(stats->mass + row, w_set(more ? sum_weights(weight, n) : 0));
+    w_store(stats->gap + row, more ? fold_wide(sums->gap, n, MOMENT_PARTS) : w_set(0));
+    w_store(stats->heat + row, more ? fold_wide(sums->heat, n, MOMENT_PARTS) : w_set(0));
+}
+
+/* Four lanes of four rows, exchanged; rows are a step of lanes apart. */
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define HAS_SHUFFLE
+#endif
+#endif
+static inline void transpose_four(const LANE *from, int64_t from_step, LANE *to, int64_t to_step) {
+#ifdef HAS_SHUFFLE
+    typedef LANE four __attribute__((vector_size(4 * sizeof(LANE))));
+    four a, b, c, d;
+    memcpy(&a, from, sizeof a);
+    memcpy(&b, from + from_step, sizeof b);
+    memcpy(&c, from + 2 * from_step, sizeof c);
+    memcpy(&d, from + 3 * from_step, sizeof d);
+    four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+    four ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    four cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    a = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+    b = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+    c = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+    d = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+    memcpy(to, &a, sizeof a);
+    memcpy(to + to_step, &b, sizeof b);
+    memcpy(to + 2 * to_step, &c, sizeof c);
+    memcpy(to + 3 * to_step, &d, sizeof d);
+#else
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++)
+            to[i * to_step + j] = from[j * from_step + i];
+#endif
+}
+
+/* The lanes of rows x columns at `from` with rows and columns exchanged; both may be taken in fours
+ * where a group is that wide. */
+static inline void transpose(const LANE *from, int64_t from_step, int64_t rows, int64_t columns,
+                             LANE *to, int64_t to_step) {
+    for (int64_t i = 0; WIDTH >= 4 && i < rows; i += 4)
+        for (int64_t j = 0; j < columns; j += 4)
+            transpose_four(from + i * from_step + j, from_step, to + j * to_step + i, to_step);
+    for (int64_t i = 0; WIDTH < 4 && i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+            to[j * to_step + i] = from[i * from_step + j];
 }

@@ -19,6 +19,8 @@ const xent_kernels PASTE(PASTE(xent, TYPE), ISA) = {
     .grad_across = NAME(grad_across),
     .widen = NAME(widen),
     .narrow = NAME(narrow),
+    .pick = NAME(pick),
+    .put = NAME(put),
 };
 
 #undef NAME

@@ -53,6 +53,13 @@ typedef struct xent_stats {
     bool poisoned; /* a NaN or +inf was among them: nothing else here means anything */
 } xent_stats;
 
+/* The same of up to ACROSS rows, a column for each number; shifted and poisoned are 1 or 0. */
+typedef struct xent_stats_columns {
+    double arg[ACROSS], max[ACROSS], k[ACROSS], top[ACROSS], rest[ACROSS];
+    double mass[ACROSS], gap[ACROSS], heat[ACROSS];
+    double shifted[ACROSS], poisoned[ACROSS];
+} xent_stats_columns;
+
 typedef struct xent_kernels {
     /* One block of n in [1, BLOCK] consecutive elements x. e: NULL, or n lanes that receive E; it
      * may be x itself where elements are lanes. weight: NULL (all 1) or n doubles. */
@@ -65,23 +72,27 @@ typedef struct xent_kernels {
     void (*grad)(const void *e, int64_t n, double a, void *g);
     void (*grad_more)(const void *e, int64_t n, double a, double b, const double *weight, void *g);
 
-    /* The same for rows in [1, ACROSS] rows, row_stride elements apart, classes class_stride
-     * elements apart, with the same bits per row. e: NULL, or, for n <= TILE, lanes [n][ACROSS]
-     * that receive E. more: also mass, gap and heat. */
-    void (*stats_across)(const void *x, int rows, int64_t n, int64_t row_stride,
-                         int64_t class_stride, double scale, bool more, const double *weight,
-                         void *e, xent_stats *stats);
+    /* The same for rows in [1, ACROSS] rows that begin at x[0], x[1], .., their classes class_stride
+     * elements apart, with the same bits per row. Fast where rows are neighbours in memory (x[j + 1]
+     * an element after x[j]), and where class_stride is 1. e: NULL, or, for n <= TILE, lanes
+     * [TILE][ACROSS], of which n receive E. Without `more`, mass, gap and heat are 0. */
+    void (*stats_across)(const void *const *x, int rows, int64_t n, int64_t class_stride,
+                         double scale, bool more, const double *weight, void *e,
+                         xent_stats_columns *stats);
     /* E of n in [1, TILE] classes anywhere in a block, given the block's stats. */
-    void (*terms_across)(const void *x, int rows, int64_t n, int64_t row_stride,
-                         int64_t class_stride, double scale, const xent_stats *stats, void *e);
+    void (*terms_across)(const void *const *x, int rows, int64_t n, int64_t class_stride,
+                         double scale, const xent_stats_columns *stats, void *e);
     /* Of n in [1, TILE] classes, with E as left by the two above. */
     void (*grad_across)(const void *e, int rows, int64_t n, const double *a, const double *b,
-                        const double *weight, void *g, int64_t row_stride, int64_t class_stride);
+                        const double *weight, void *const *g, int64_t class_stride);
 
     /* n strided elements to doubles (exact), and doubles to strided elements, rounded once; a NaN
      * as the positive quiet one. stride in elements. */
     void (*widen)(const void *x, int64_t n, int64_t stride, double *out);
     void (*narrow)(const double *in, int64_t n, void *out, int64_t stride);
+    /* The same of n elements anywhere. */
+    void (*pick)(const void *const *x, int64_t n, double *out);
+    void (*put)(const double *in, int64_t n, void *const *out);
 } xent_kernels;
 
 /* The numbers in the formula of xent.h that all rows share. */
@@ -91,21 +102,24 @@ typedef struct xent_coefficients {
     double hard;        /* 1 - e */
     double z_loss;      /* q */
     double denominator; /* D; 0: the gradient is not used */
+    bool plain; /* rate and z_loss are 0, all weights 1, no softcap, and nothing but loss, a, b and
+                   label_grad is wanted: the weights' and moments' columns are not read */
 } xent_coefficients;
 
 /* Rows side by side, a column for each number. Statistics of rows that mean nothing are as of a
- * single logit of 0. */
+ * single logit of 0. Vectors read and write beyond the last row. */
+enum { COLUMN = MOST_ROWS + 8 };
 typedef struct xent_columns {
-    double max[MOST_ROWS], top[MOST_ROWS], rest[MOST_ROWS]; /* of xent_stats, as the next three */
-    double mass[MOST_ROWS], gap[MOST_ROWS], heat[MOST_ROWS];
-    double weight[MOST_ROWS], label_weight[MOST_ROWS]; /* w and k[y] */
-    double label_logit[MOST_ROWS];                     /* x[y], under softcap z[y] */
-    double label_slope[MOST_ROWS];                     /* dz/dx at the label: s without softcap */
+    double max[COLUMN], top[COLUMN], rest[COLUMN]; /* of xent_stats, as the next three */
+    double mass[COLUMN], gap[COLUMN], heat[COLUMN];
+    double weight[COLUMN], label_weight[COLUMN]; /* w and k[y] */
+    double label_logit[COLUMN];                  /* x[y], under softcap z[y] */
+    double label_slope[COLUMN];                  /* dz/dx at the label: s without softcap */
 
-    double loss[MOST_ROWS], lse[MOST_ROWS], label_probability[MOST_ROWS], entropy[MOST_ROWS];
+    double loss[COLUMN], lse[COLUMN], label_probability[COLUMN], entropy[COLUMN];
     /* gradient of class c: a*E_c - b*k_c, of the label: label_grad; under softcap the first is
      * still to be multiplied with the slope; probability: share*E_c */
-    double a[MOST_ROWS], b[MOST_ROWS], label_grad[MOST_ROWS], share[MOST_ROWS];
+    double a[COLUMN], b[COLUMN], label_grad[COLUMN], share[COLUMN];
 } xent_columns;
 
 /* Functions on n doubles in place; each result depends on its value alone. */
@@ -121,8 +135,8 @@ typedef struct xent_math {
     /* Adds n values, a multiple of SUM_LANES, to SUM_LANES sums of two doubles each: value i to sum
      * i % SUM_LANES, with an error of at most 2^-105 of it. low is 0 where high is not finite. */
     void (*add)(double *high, double *low, const double *values, int64_t n);
-    /* The formula: the second half of the columns of n rows from the first. */
-    void (*finish)(const xent_coefficients *by, xent_columns *rows, int64_t n);
+    /* The formula: the second half of the columns of rows [first, first + n). */
+    void (*finish)(const xent_coefficients *by, xent_columns *rows, int64_t first, int64_t n);
 } xent_math;
 
 /* The best of this machine, under the cap of XENT_ISA. dtype: F32, F64, BF16 or F16. */

@@ -60,8 +60,30 @@ static inline void finish_some(const xent_coefficients *by, xent_columns *rows, 
     d_store(rows->label_grad + i, times(times(d_load(rows->label_slope + i), label_part), part));
 }
 
-/* MOST_ROWS is a multiple of every width, so what lies behind the last row is there to read. */
-static void math_finish(const xent_coefficients *by, xent_columns *rows, int64_t n) {
-    for (int64_t i = 0; i < n; i += D_WIDTH)
+/* The same operations where the coefficients leave out the rest (by->plain). */
+static inline void finish_plain(const xent_coefficients *by, xent_columns *rows, int64_t i) {
+    const dvec zero = d_set(0), one = d_set(1), scale = d_set(by->scale);
+    const dvec part = d_div(one, d_set(by->denominator)), scaled = d_mul(scale, part);
+    const dvec max = d_load(rows->max + i), top = d_load(rows->top + i);
+    const dvec rest = d_load(rows->rest + i), x = d_load(rows->label_logit + i);
+
+    dvec spread = log1p_of(d_div(rest, top)), sum = d_add(top, rest);
+    dmask label_is_top = d_eq(x, max);
+    d_store(rows->loss + i, d_fma(scale, d_sub(max, x), spread));
+
+    dvec ratio = exp_of_fall(max, x, scale);
+    dvec share = d_div(d_select(label_is_top, rest, d_mul(ratio, top)), sum);
+    dvec others = d_select(label_is_top, share, d_sub(one, share));
+    dvec label_part = d_mul(scale, d_sub(zero, others));
+    d_store(rows->a + i, d_div(scaled, sum));
+    d_store(rows->b + i, zero);
+    d_store(rows->label_grad + i, times(label_part, part));
+}
+
+static void math_finish(const xent_coefficients *by, xent_columns *rows, int64_t first, int64_t n) {
+    int64_t i = first;
+    for (; by->plain && i < first + n; i += D_WIDTH)
+        finish_plain(by, rows, i);
+    for (; i < first + n; i += D_WIDTH)
         finish_some(by, rows, i);
 }
