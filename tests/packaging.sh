@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 root=$PWD out=$PWD/build/test/packaging
 build=$out/build destdir="$out/dest dir" # a blank in the name
 export CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}
-rm -rf "$destdir" "$out/moved" "$out/consume" && mkdir -p "$out/consume"
+rm -rf "$destdir" "$out/moved" "$out/consume" "$out/pc" && mkdir -p "$out/consume"
 
 refuse() { echo "packaging: FAILED: $*" >&2 && exit 1; }
 
@@ -103,6 +103,8 @@ check_subdirectory() {
     ! ldd "$out/consume/add_subdirectory-static/mean_loss" | grep xent || refuse "XENT_SHARED=OFF links a shared library"
     pc_says 'libdir=${prefix}/lib64' -DCMAKE_INSTALL_LIBDIR=lib64
     pc_says 'libdir=/usr/lib/there' -DCMAKE_INSTALL_LIBDIR=/usr/lib/there
+    pc_says 'Libs.private: -lm -lpthread'
+    pc_says 'Libs: -L${libdir} -lxent -lm -lpthread' -DXENT_SHARED=OFF
     echo "ok: xent.pc"
 }
 
