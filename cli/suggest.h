@@ -11,8 +11,8 @@ typedef struct command_line {
     char **argv;
 } command_line;
 
-/* What is printed in the place of a word of the command, which is meant by its very pointer; NULL
- * replaces nothing. */
+/* What is printed in the place of a word of the command, which is meant by its very pointer, or of
+ * a flag, by its name, "--grad"; NULL replaces nothing. */
 typedef struct replacement {
     const char *instead_of, *with;
 } replacement;
@@ -28,6 +28,7 @@ typedef struct conversion {
     const char *file;   /* sys.argv[1] */
     const char *member; /* sys.argv[3]; NULL: none */
     const char *load;   /* the expression that loads it */
+    const char *flags;  /* that the command needs besides, after a blank; NULL or "": none */
 } conversion;
 
 /* Prints "try: python3 ..": converts the array into a new file, labels.fixed.npy for labels.npy,

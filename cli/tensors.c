@@ -79,15 +79,6 @@ bool equal_shapes(int ndim, const int64_t *shape, int other_ndim, const int64_t 
     return ndim == other_ndim && memcmp(shape, other, (size_t)ndim * sizeof *shape) == 0;
 }
 
-int shape_without(const xent_tensor *tensor, int axis, int64_t *shape) {
-    int kept = 0;
-    for (int other = 0; other < tensor->ndim; other++) {
-        if (other != axis)
-            shape[kept++] = tensor->shape[other];
-    }
-    return kept;
-}
-
 int64_t label_at(const xent_tensor *labels, int64_t i) {
     const char *element = (const char *)labels->data + (size_t)i * type_size(labels->dtype);
     union {

@@ -47,11 +47,36 @@ class Mistakes(Case):
         self.assertEqual(self.type_the_fix(err)[0], 0)
 
     def test_the_wrong_batch(self):
-        for wrong in (LABELS[:2], np.tile(LABELS, 2), np.zeros((2, 2), int)):
+        for wrong in (LABELS[:2], np.tile(LABELS, 2), np.zeros((2, 3), int)):
             self.mistake(LOGITS, wrong,
                          says=["labels.npy: has shape [" + ", ".join(map(str, wrong.shape)) + "]",
                                "logits.npy has shape [4, 3]", "each of the 4 rows of logits needs exactly "
                                "one label", "must have shape [4]", "Do not repeat or cut labels to fit"])
+
+        self.mistake(LOGITS[:1], LABELS[:2], says=["logits.npy has shape [1, 3]: each row of logits needs exactly one",
+                                                   "must have shape [1]"])
+        self.mistake(LOGITS.T.copy(), LABELS[:2], "--class-axis", "0",
+                     says=["logits.npy has shape [3, 4] with the classes along axis 0: each of the 4 rows"])
+
+    def test_a_column_of_labels_and_a_single_class(self):
+        self.fixed(self.mistake(LOGITS[:, :1], np.zeros((4, 1), int), says=["axes of length 1"]), "0")
+
+    def test_labels_in_another_order_of_axes(self):
+        """The fix transposes, which a reshape does not: the loss tells the two apart."""
+        logits = np.stack([LOGITS, LOGITS[::-1]])
+        labels = np.stack([LABELS, LABELS[::-1]])
+        err = self.mistake(logits, labels.T.copy(), says=["[4, 2]", "[2, 4, 3]", "shape [2, 4]", "another order",
+                                                          "reshape"])
+        self.fixed(err)
+        err = self.mistake(np.zeros((2, 4, 4, 3)), np.zeros((4, 2, 4), int), says=["another order"])
+        self.assertNotIn("try:", err) # which of the two axes of length 4 comes first?
+
+    def test_flat_labels(self):
+        batch = np.stack([LOGITS, LOGITS]), np.stack([LABELS, LABELS])
+        self.fixed(self.mistake(batch[0], batch[1].ravel(), says=["[8]", "[2, 4, 3]", "shape [2, 4]", "C order"]))
+        self.fixed(self.mistake(batch[0].reshape(8, 3), batch[1], says=["[2, 4]", "[8, 3]", "shape [8]", "C order"]))
+        self.fixed(self.mistake(batch[0].reshape(2, 2, 2, 3), batch[1], says=["shape [2, 2, 2]", "C order"]))
+        self.mistake(np.zeros((6, 4, 3)), np.zeros((8, 3), int), says=["Do not repeat or cut labels to fit"])
 
     def test_classes_first(self):
         err = self.mistake(LOGITS.T.copy(), LABELS, says=["axis 0", "[3, 4]", "--class-axis 0"])
@@ -147,6 +172,28 @@ class Mistakes(Case):
         self.fixed(self.refused(65, *words, "--class-weight", "w.npy", says=["w.npy", "int32", "float64"]))
         self.save("w.npy", np.ones(4, dtype=np.float16))
         self.fixed(self.refused(65, *words, "--row-weight", "w.npy", says=["w.npy", "float16"]))
+
+    def test_weights_of_rows_and_classes_swapped(self):
+        self.save_batch()
+        words = ("loss", "logits.npy", "labels.npy")
+        self.save("classes.npy", np.ones(3))
+        self.save("rows.npy", np.ones(4))
+        for flag, name in (("--class-weight", "rows.npy"), ("--row-weight", "classes.npy")):
+            for written in ((flag, name), (flag + "=" + name,)):
+                err = self.refused(65, *words, *written, says=[f"{name}: has shape", flag, "belong"])
+                self.fixed(err)
+        err = self.refused(65, *words, "--class-weight=rows.npy", "--row-weight", "classes.npy", says=["belong"])
+        self.assertIn("try: xent loss logits.npy labels.npy --row-weight=rows.npy --class-weight classes.npy\n", err)
+        self.fixed(err)
+        err = self.refused(65, *words, "--class-weight", "rows.npy", "--row-weight", "rows.npy", says=["belong"])
+        self.assertNotIn("try:", err)
+
+    def test_a_column_of_weights(self):
+        self.save_batch()
+        for flag, shape in (("--class-weight", (3, 1)), ("--class-weight", (1, 3)), ("--row-weight", (4, 1))):
+            self.save("w.npy", np.ones(shape))
+            self.fixed(self.refused(65, "loss", "logits.npy", "labels.npy", flag, "w.npy",
+                                    says=["w.npy: has shape", "axes of length 1"]))
 
     def test_a_fix_survives_names_with_blanks_and_quotes(self):
         name = self.save("it's a label; really.npy", LABELS.astype(np.float32))
