@@ -134,7 +134,7 @@ class Reading(Case):
     def test_files_that_cannot_be_read(self):
         self.save("x.npy", LOGITS)
         for name, says in (("none.npy", "No such file"), ("x.npy/y.npy", "Not a directory"),
-                           (".", "is a folder"), ("", "No such file"), ("none.npz:x", "No such file")):
+                           (".", "is a folder"), ("none.npz:x", "No such file")):
             self.refused(66, "loss", name, "labels.npy", says=[says])
             self.refused(66, "loss", "x.npy", name, says=[says])
             self.refused(66, "loss", "x.npy", "labels.npy", "--class-weight", name, says=[says])

@@ -135,10 +135,32 @@ class Mistakes(Case):
         self.assertEqual(self.type_the_fix(err)[0], 0)
 
     def test_nothing_counted(self):
-        err = self.mistake(LOGITS, np.full(4, -100), "--ignore", "-100", says=["all labels are ignored"])
+        err = self.mistake(LOGITS, np.full(4, -100), "--ignore", "-100", says=[
+            "labels.npy", "none of its 4 rows is counted: all labels are ignored"])
         self.fixed(err, "0")
+        self.mistake(LOGITS, np.full(4, 7), "--on-bad-label", "ignore", says=["all labels lie outside 0 to 2"])
+        self.mistake(LOGITS, np.array([7, 7, 7, -100]), "--on-bad-label", "ignore", "--ignore", "-100",
+                     says=["1 is ignored, 3 lie outside 0 to 2"])
+
+    def test_weights_that_add_up_to_nothing(self):
+        self.save("class.npy", np.array([0.0, 0, 1]))
         self.save("row.npy", np.zeros(4))
-        self.mistake(LOGITS, LABELS, "--row-weight", "row.npy", says=["add up to 0"])
+        self.fixed(self.mistake(LOGITS, LABELS, "--row-weight", "row.npy", says=[
+            "xent: row.npy: the weights of the counted rows add up to 0 (counted: 4 of 4 rows)"]), "0")
+        self.fixed(self.mistake(LOGITS[:2], LABELS[:2], "--class-weight", "class.npy", says=[
+            "xent: class.npy: the weights of the classes of all counted rows add up to 0"]), "0")
+        self.save("row.npy", np.array([1.0, 1, 0, 1]))
+        self.fixed(self.mistake(LOGITS, LABELS, "--row-weight", "row.npy", "--class-weight", "class.npy", says=[
+            "xent: row.npy: the weights of the counted rows, times those of their classes, add up to 0"]), "0")
+
+    def test_weights_that_cancel(self):
+        """The sum has a meaning, so it is not made 0."""
+        self.save("row.npy", np.array([1.0, -1, 1, -1]))
+        err = self.mistake(LOGITS, LABELS, "--row-weight", "row.npy", says=["xent: row.npy:", "add up to 0", "cancel"])
+        self.assertNotIn("zero", err)
+        code, out, rest = self.type_the_fix(err)
+        self.assertEqual(code, 0, rest)
+        self.assertIn("sum over 4 rows", out)
 
     def test_logits_without_classes(self):
         self.mistake(np.zeros((4, 0)), LABELS, says=["logits.npy", "0 classes"])
@@ -246,6 +268,13 @@ class Usage(Case):
         self.wrong("--json=yes", says=["--json", "no argument"])
         self.wrong("--grad", "--json", says=["--grad", "needs an argument"])
         self.refused(64, "info", "--grad", "x.npy", says=["--grad"])
+
+    def test_names_that_are_empty(self):
+        for flag in ("--grad", "--row-loss", "--class-weight", "--row-weight"):
+            self.wrong(flag, "", says=[f"xent: {flag}:", "name of a file", "empty"])
+            self.wrong(flag + "=", says=[f"xent: {flag}:", "name of a file", "empty"])
+        self.refused(64, "loss", "", "labels.npy", says=["xent: loss:", "name of a file", "empty"])
+        self.refused(64, "loss", "logits.npy", "", says=["xent: loss:", "name of a file", "empty"])
 
     def test_choices(self):
         for flag in ("--reduction", "--on-bad-label", "--on-nothing-counted"):
