@@ -36,7 +36,7 @@ int64_t label_at(const xent_tensor *labels, int64_t i);
 enum { LABEL_TEXT = 24 };
 const char *write_label(char *text, const xent_tensor *labels, int64_t bits);
 
-/* Element i of a float32 or float64 tensor. */
+/* Element i of a floating-point tensor. */
 double real_at(const xent_tensor *tensor, int64_t i);
 
 #endif

@@ -237,6 +237,64 @@ class Mistakes(Case):
         self.fixed(err, "3.6232659")
 
 
+class Notes(Case):
+    """What makes a loss that is not finite: no error, but said."""
+
+    def noted(self, logits, *words, labels=LABELS, says=""):
+        self.save_batch(logits, labels)
+        code, _, err = self.xent("loss", "logits.npy", "labels.npy", *words)
+        self.assertEqual(code, 0, err)
+        self.assertEqual(err.count("\n"), 1)
+        self.assertIn(says, err)
+        return err
+
+    def changed(self, row, column, value, dtype=float):
+        logits = LOGITS.astype(dtype)
+        logits[row, column] = value
+        return logits
+
+    def test_numbers_in_logits(self):
+        for dtype in (np.float16, np.float32, np.float64):
+            for value, name in ((np.nan, "NaN"), (-np.nan, "NaN"), (np.inf, "+inf")):
+                for logits in (self.changed(2, 1, value, dtype), np.asfortranarray(self.changed(2, 1, value, dtype))):
+                    self.noted(logits, says=f"xent: logits.npy: row 2 has the logit {name} for class 1, so its loss is "
+                               "NaN (rows whose loss is not finite: 1 of 4)")
+            self.noted(self.changed(1, 1, -np.inf, dtype), says="row 1 has the logit -inf for its label, 1 (")
+            self.noted(self.changed(3, 0, -np.inf, dtype).T.copy(), "--class-axis", "0",
+                       says="row 3 has the logit -inf for its label, 0 (")
+        self.noted(self.changed(0, slice(3), -np.inf), says="row 0 has the logit -inf for every class")
+        self.noted(self.changed(0, 2, -np.inf), "--label-smoothing", "0.1",
+                   says="row 0 has the logit -inf for class 2, and --label-smoothing")
+        bits = LOGITS.astype(np.float32).view(np.uint32) >> 16
+        bits[1, 2] = 0x7f80
+        self.noted(bits.astype(np.uint16), "--dtype", "bf16", says="row 1 has the logit +inf for class 2")
+
+    def test_the_place_of_a_row(self):
+        logits = np.zeros((2, 5, 3), np.float32)
+        logits[1, 3, 2] = np.nan
+        self.noted(logits, labels=np.zeros((2, 5), int), says="row [1, 3] has the logit NaN for class 2")
+        self.noted(np.moveaxis(logits, 2, 1).copy(), "--class-axis", "1", labels=np.zeros((2, 5), int),
+                   says="row [1, 3] has the logit NaN for class 2")
+
+    def test_logits_given_as_probabilities(self):
+        err = self.noted(LOGITS, "--probabilities", says="row 0 has 1.2 for its label, 0, but probabilities lie in "
+                         "[0, 1]. If these are logits, leave --probabilities out (rows whose loss is not finite: 4 of 4)")
+        self.assertTrue(err.startswith("xent: logits.npy: "), err)
+        self.noted(LOGITS[[3]].astype(np.float16), "--probabilities", labels=LABELS[3:], says="row 0 has -1 for its label")
+        self.noted(LOGITS, "--log-probabilities", says="row 0 has 1.2 for its label, 0, but log-probabilities are at most 0")
+
+    def test_labels_of_probability_0(self):
+        chances = np.full((4, 3), 0.5)
+        chances[2, 2] = 0
+        self.noted(chances, "--probabilities", says="row 2 has the probability 0 for its label, 2 (")
+        with np.errstate(divide="ignore"):
+            self.noted(np.log(chances), "--log-probabilities", says="row 2 has the log-probability -inf for its label, 2 (")
+
+    def test_what_is_not_in_the_logits(self):
+        self.save("row.npy", np.array([1, np.inf, 1, 1]))
+        self.noted(LOGITS, "--row-weight", "row.npy", says="row 1 has a loss that is not finite (")
+
+
 class Usage(Case):
     """Exit code 64: the command itself is wrong, whatever the files hold."""
 
