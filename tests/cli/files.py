@@ -6,6 +6,7 @@ import signal
 import struct
 import subprocess
 import time
+import unittest
 
 import numpy as np
 
@@ -225,6 +226,26 @@ class Writing(Case):
         code, _, err = self.xent(*self.words, "--grad", "grad.npy", preexec_fn=lambda: resource.setrlimit(
             resource.RLIMIT_FSIZE, (224, 224)), stdout=subprocess.DEVNULL)
         self.assertEqual((code, len(self.read("grad.npy"))), (0, 224), err)
+
+    @unittest.skipIf("ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ, "sanitizers need the addresses")
+    def test_memory_that_is_not_there(self):
+        """Exit code 70: what must be held at once is more than the process may have."""
+        limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 27, 1 << 27))}
+        self.write("grad.npy", b"old")
+        self.loss("--grad", "small.npy", **limit)
+        os.remove(self.path("small.npy"))
+        for rows, classes, words, says in (
+                (1, 1 << 28, (), "logits.npy: not enough memory for 268435456 numbers of 4 bytes at once"),
+                (1 << 27, 1, (), "labels.npy: not enough memory for its 134217728 bytes"),
+                (1 << 24, 1, ("--reduction", "none"), "labels.npy: not enough memory for 16777216 numbers of 8 bytes")):
+            for name, descr, shape, size in (("logits.npy", "<f4", (rows, classes), 4 * rows * classes),
+                                             ("labels.npy", "|u1", (rows,), rows)):
+                head = npy(f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".encode(), b"")
+                self.write(name, head)
+                os.truncate(self.path(name), len(head) + size)
+            self.refused(70, *self.words, "--grad", "grad.npy", *words, says=[says], **limit)
+            self.assertEqual(self.read("grad.npy"), b"old")
+            self.assertEqual(self.names(), ["grad.npy", "labels.npy", "logits.npy"])
 
     def test_killed_while_writing(self):
         """The output is the old file or the whole new one, whenever the process is killed."""

@@ -277,18 +277,21 @@ class Notes(Case):
                    says="row [1, 3] has the logit NaN for class 2")
 
     def test_logits_given_as_probabilities(self):
-        err = self.noted(LOGITS, "--probabilities", says="row 0 has 1.2 for its label, 0, but probabilities lie in "
-                         "[0, 1]. If these are logits, leave --probabilities out (rows whose loss is not finite: 4 of 4)")
+        err = self.noted(LOGITS, "--probabilities", says="row 0 has 1.2 for its label, 0, but probabilities lie in [0, "
+                         "1]. If these are logits, leave --probabilities out (rows whose loss is not finite: 4 of 4)")
         self.assertTrue(err.startswith("xent: logits.npy: "), err)
-        self.noted(LOGITS[[3]].astype(np.float16), "--probabilities", labels=LABELS[3:], says="row 0 has -1 for its label")
-        self.noted(LOGITS, "--log-probabilities", says="row 0 has 1.2 for its label, 0, but log-probabilities are at most 0")
+        self.noted(LOGITS[[3]].astype(np.float16), "--probabilities", labels=LABELS[3:],
+                   says="row 0 has -1 for its label")
+        self.noted(LOGITS, "--log-probabilities",
+                   says="row 0 has 1.2 for its label, 0, but log-probabilities are at most 0")
 
     def test_labels_of_probability_0(self):
         chances = np.full((4, 3), 0.5)
         chances[2, 2] = 0
         self.noted(chances, "--probabilities", says="row 2 has the probability 0 for its label, 2 (")
         with np.errstate(divide="ignore"):
-            self.noted(np.log(chances), "--log-probabilities", says="row 2 has the log-probability -inf for its label, 2 (")
+            self.noted(np.log(chances), "--log-probabilities",
+                       says="row 2 has the log-probability -inf for its label, 2 (")
 
     def test_what_is_not_in_the_logits(self):
         self.save("row.npy", np.array([1, np.inf, 1, 1]))
