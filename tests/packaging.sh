@@ -108,6 +108,18 @@ check_subdirectory() {
     echo "ok: xent.pc"
 }
 
+# The command that is linked with the shared library finds it beside itself, also once both were moved.
+check_shared_command() {
+    cmake -S . -B "$out/shared" -DXENT_CLI_SHARED=ON -DXENT_EXAMPLES=OFF -DCMAKE_INSTALL_PREFIX="$out/shared-command" \
+        >"$out/shared.log" && cmake --build "$out/shared" >>"$out/shared.log" && cmake --install "$out/shared" >>"$out/shared.log"
+    rm -rf "$out/moved" && mv "$out/shared-command" "$out/moved"
+    "$out/moved/bin/xent" --version >/dev/null || refuse "the command does not find the library beside it"
+    mv "$out/moved/lib" "$out/moved/elsewhere"
+    ! "$out/moved/bin/xent" --version 2>/dev/null || refuse "the command is not linked with the shared library"
+    rm -rf "$out/moved"
+    echo "ok: a command linked with the shared library"
+}
+
 exported() { nm --dynamic --defined-only --format=posix "$1" | cut -d ' ' -f 1 | sort; }
 
 # hashes COMPILER RUNNER ISA...: the two files and the golden hashes, on each instruction set.
@@ -138,5 +150,6 @@ check_amalgamation() {
 
 check_installation
 check_subdirectory
+check_shared_command
 check_amalgamation
 echo "packaging: everything fits"
