@@ -112,6 +112,23 @@ static void explain_wrapped_uint64(const loss_call *call, const label_facts *fac
     suggest_converted(call, &call->labels, "a.astype(numpy.int64)", flags);
 }
 
+static bool is_signed(int32_t dtype) {
+    return dtype == XENT_I8 || dtype == XENT_I16 || dtype == XENT_I32 || dtype == XENT_I64;
+}
+
+/* Marks of other programs, as INT_MAX. */
+static bool is_largest_of_type(int32_t dtype, int64_t label) {
+    return is_signed(dtype) && label == INT64_MAX >> (64 - 8 * type_size(dtype));
+}
+
+static void explain_largest(const loss_call *call, const label_facts *facts) {
+    char likely[LIKELY_TEXT];
+    snprintf(likely, sizeof likely, "It is the largest %s: if it marks rows to leave out, say so",
+             type_name(call->labels.tensor.dtype));
+    print_bad_label(call, facts, likely);
+    suggest_command(&call->typed, NO_CHANGES, " --ignore %" PRId64, facts->first_label);
+}
+
 /* ---- other mistakes -------------------------------------------------------------------------- */
 
 static bool count_from_1(const label_facts *facts) {
@@ -146,6 +163,46 @@ static void explain_single_logit(const loss_call *call, const label_facts *facts
     suggest_converted(call, &call->logits, expression, "");
 }
 
+/* The label with its bytes in the other order. */
+static int64_t swapped_label(int32_t dtype, int64_t label) {
+    const uint64_t bytes = __builtin_bswap64((uint64_t)label);
+    const size_t unused = 64 - 8 * type_size(dtype);
+    return is_signed(dtype) ? (int64_t)bytes >> unused : (int64_t)(bytes >> unused);
+}
+
+/* A raw file does not say its byte order. */
+static bool looks_swapped(const loss_call *call, const label_facts *facts) {
+    int64_t swapped = swapped_label(call->labels.tensor.dtype, facts->first_label);
+    return call->request.labels_file.shape.given && swapped >= 0 && swapped < facts->classes;
+}
+
+static void explain_byte_order(const loss_call *call, const label_facts *facts) {
+    char likely[LIKELY_TEXT];
+    int32_t dtype = call->labels.tensor.dtype;
+    char given = call->request.labels_file.dtype.order;
+    bool was_big = given ? given == '>' : is_foreign('<');
+    snprintf(likely, sizeof likely,
+             "With its bytes in the other order it is %" PRId64
+             ": if the file is %s endian, say so",
+             swapped_label(dtype, facts->first_label), was_big ? "little" : "big");
+    print_bad_label(call, facts, likely);
+    suggest_command(&call->typed, NO_CHANGES, " --labels-dtype '%c%s'", was_big ? '<' : '>',
+                    type_name(dtype));
+}
+
+/* More classes than any model has. */
+enum { TOO_MANY = INT32_MAX };
+
+static void explain_no_label(const loss_call *call, const label_facts *facts) {
+    char likely[LIKELY_TEXT], largest[LABEL_TEXT];
+    write_label(largest, &call->labels.tensor, facts->largest);
+    snprintf(likely, sizeof likely,
+             "The largest is %s, and no model has so many classes: are these labels, and is their "
+             "type %s?",
+             largest, type_name(call->labels.tensor.dtype));
+    print_bad_label(call, facts, likely);
+}
+
 static void explain_other_classes(const loss_call *call, const label_facts *facts) {
     char likely[LIKELY_TEXT], largest[LABEL_TEXT];
     write_label(largest, &call->labels.tensor, facts->largest);
@@ -170,12 +227,14 @@ int explain_labels(const loss_call *call) {
         explain_wrapped_uint64(call, &facts, mark);
     else if (mark != 0)
         explain_wrapped(call, &facts, mark);
-    else if (dtype == XENT_U64 && label < 0)
-        print_bad_label(
-            call, &facts,
-            "It does not even fit 63 bits: does the file really hold labels of uint64?");
-    else if (label < 0 || label == 255)
+    else if (looks_swapped(call, &facts))
+        explain_byte_order(call, &facts);
+    else if ((dtype != XENT_U64 && label < 0) || label == 255)
         explain_mark(call, &facts);
+    else if (is_largest_of_type(dtype, label))
+        explain_largest(call, &facts);
+    else if (is_larger(dtype, facts.largest, TOO_MANY))
+        explain_no_label(call, &facts);
     else
         explain_other_classes(call, &facts);
     return EX_DATAERR;

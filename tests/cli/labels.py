@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Labels that are no classes: every integer type, where the label is, and what it is likely to be."""
 import os
+import sys
 
 import numpy as np
 
@@ -71,19 +72,49 @@ class Labels(Case):
                 self.assertEqual(err.count(f"--ignore {mark}"), 1)
                 self.fixed(err)
 
-    def test_a_number_that_is_no_label_at_all(self):
-        err = self.bad(self.with_mark("uint64", 2**63 + 5), says=[str(2**63 + 5), "63 bits", "uint64"])
-        self.assertNotIn("try:", err)
+    def test_numbers_that_are_no_labels_at_all(self):
+        for dtype, value in (("uint64", 2**63 + 5), ("int64", 2**62), ("uint64", 2**40)):
+            err = self.bad(self.with_mark(dtype, value), says=[f"row 4 has the label {value}", "no model has so many",
+                                                               dtype])
+            self.assertNotIn("try:", err)
+
+    def test_the_largest_number_of_a_type_may_be_a_mark(self):
+        for dtype in ("int8", "int16", "int32", "int64"):
+            most = np.iinfo(dtype).max
+            self.fixed(self.bad(self.with_mark(dtype, most), says=[f"largest {dtype}", f"--ignore {most}\n"]))
+
+    def test_raw_labels_in_the_other_byte_order(self):
+        self.save_batch()
+        other = ">" if sys.byteorder == "little" else "<"
+        for kind in ("i2", "u4", "i8", "u8"):
+            labels = LABELS.astype(other + kind)
+            self.write("labels", labels.tobytes())
+            name = labels.dtype.newbyteorder("=").name
+            err = self.refused(65, "loss", "logits.npy", "labels", "--labels-dtype", name, "--labels-shape", "4", says=[
+                "row 1 has the label", "bytes in the other order", f"--labels-dtype '{other}{name}'\n"])
+            code, out, rest = self.type_the_fix(err)
+            self.assertEqual(code, 0, rest)
+            self.assertIn(f"loss         {MEAN:.9g} ", out)
 
     def test_any_negative_number_may_be_a_mark(self):
         self.fixed(self.bad(self.with_mark("int32", -5), says=["row 4 has the label -5", "--ignore -5"]))
 
+    def test_raw_labels_that_are_no_classes_in_any_byte_order(self):
+        self.save("logits.npy", np.zeros((2, 70000), np.float32))
+        for dtype in ("int8", "int16", "int32", "uint8"):
+            labels = np.array([0, 200 if dtype == "uint8" else -1]).astype(dtype)
+            self.write("labels", labels.tobytes())
+            self.save("few.npy", np.zeros((2, 150), np.float32))
+            name = "few.npy" if dtype == "uint8" else "logits.npy"
+            err = self.refused(65, "loss", name, "labels", "--labels-dtype", dtype, "--labels-shape", "2")
+            self.assertNotIn("order", err)
+
     def test_the_largest_label(self):
-        labels = self.with_mark("uint64", 2**63 + 5)
+        labels = self.with_mark("uint64", 90000)
         labels[1] = 7
-        self.bad(labels, says=["row 1 has the label 7", f"The largest, {2**63 + 5},"])
-        labels[4] = 9
-        self.bad(labels, says=["The largest, 9,"])
+        self.bad(labels, says=["row 1 has the label 7", "The largest, 90000, needs logits of more than 90000 classes"])
+        labels[4] = 2**63 + 5
+        self.bad(labels, says=["row 1 has the label 7", f"The largest is {2**63 + 5}"])
 
     def test_one_logit_a_row(self):
         """The logit of a model with two classes: the other one's is 0."""
