@@ -8,6 +8,7 @@
 #include "verbs.h"
 #include "xent.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,7 +67,9 @@ int main(int argc, char **argv) {
     clean_up_on_signals();
     signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error of write, not a death */
     int code = run(argc, argv);
-    if ((fflush(stdout) != 0 || ferror(stdout)) && code == EX_OK)
-        code = complain(EX_IOERR, "stdout", "cannot write the result");
+    int reason = fflush(stdout) != 0 ? errno : 0; /* that of an earlier failure is forgotten */
+    if ((reason != 0 || ferror(stdout)) && code == EX_OK)
+        code = complain(EX_IOERR, "stdout", "cannot write the result%s%s", reason ? ": " : "",
+                        reason ? strerror(reason) : "");
     return code;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Files: hostile ones, missing ones, and outputs that cannot be written."""
 import os
+import pickle
 import resource
 import signal
 import struct
@@ -76,6 +77,10 @@ class Reading(Case):
         self.bad(b"", ["is empty"])
         for data in (b"\x93NUMPX" + npy()[6:], b"\x93NUMP", b"\0" * 100, DATA):
             self.bad(data, ["is of no known format", ".npy, .npz", "--labels-dtype i64"])
+        for data, kind in ((pickle.dumps(LOGITS), "a Python pickle"), (pickle.dumps(LOGITS, 2), "a Python pickle"),
+                           (b"\x89HDF\r\n\x1a\n" + DATA, "an HDF5 file"), (b"PAR1" + DATA, "a Parquet file"),
+                           (b"MATLAB 5.0 MAT-file" + b" " * 100 + b"\0\1IM", "a MATLAB file")):
+            self.bad(data, [f"is {kind}, which cannot be read: save its arrays by numpy.save", "safetensors"])
         self.bad(b"1.2,0.8\n", ["shape [1, 2]"])
         self.bad(b"PK\x03\x04" + b"x" * 100, ["zip archive"])
 
@@ -119,6 +124,9 @@ class Reading(Case):
     def test_types(self):
         for descr in ("|O", "|b1", "<c8", "<U1", "|S4", "<M8[s]", "|V2", "<f16", "<i3", "f4", "<", "=f4", "|f4"):
             self.bad(npy(HEADER.replace(b"<f4", descr.encode())), [f"'{descr}'"])
+        for descr, kind in (("|O", "Python objects"), ("|b1", "truth values"), ("<c8", "complex numbers"),
+                            ("<U1", "text"), ("|S4", "text"), ("<M8[s]", "dates or times")):
+            self.bad(npy(HEADER.replace(b"<f4", descr.encode())), [f"elements of type '{descr}', {kind}, which"])
 
     def test_big_endian(self):
         self.write("labels.npy", npy(b"{'descr': '>i2', 'fortran_order': False, 'shape': (4,), }",
@@ -275,4 +283,6 @@ class Writing(Case):
             with open("/dev/full", "w", encoding="utf-8") as full:
                 code, _, err = self.xent(*words, stdout=full)
             self.assertEqual(code, 74)
-            self.assertIn("stdout", err)
+            self.assertIn("xent: stdout: cannot write the result", err)
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            self.assertIn("No space left on device", self.xent("info", stdout=full)[2])
