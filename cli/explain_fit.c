@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static const replacement NO_CHANGES[2] = {{NULL, NULL}, {NULL, NULL}};
 
@@ -152,7 +153,9 @@ static int explain_count(const mismatch *m) {
     int64_t rows = element_count(&m->rows);
     if (class_axis(m->call) != m->rows.ndim)
         snprintf(along, sizeof along, " with the classes along axis %d", class_axis(m->call));
-    if (rows > 1)
+    if (m->rows.ndim == 0)
+        snprintf(each, sizeof each, "this one row");
+    else if (rows > 1)
         snprintf(each, sizeof each, "each of the %" PRId64 " rows", rows);
     return complain(EX_DATAERR, m->call->labels.path,
                     "has shape %s but %s has shape %s%s: %s of logits needs exactly one label, so "
@@ -292,8 +295,20 @@ static int explain_label_type(const loss_call *call) {
     return missing_axis(labels, logits) >= 0 ? explain_swapped(call) : explain_float_labels(call);
 }
 
+/* What is written into one file, raw, differs by type, shape and offset. */
+static int explain_one_file(const loss_call *call) {
+    bool raw = call->request.logits_file.shape.given || call->request.labels_file.shape.given;
+    if (raw || strcmp(call->logits.path, call->labels.path) != 0)
+        return EX_OK;
+    return complain(EX_DATAERR, call->logits.path,
+                    "is given for the logits and for the labels: name the file of the logits "
+                    "first, and that of the labels second");
+}
+
 int explain_fit(const loss_call *call) {
-    int code = explain_logits_type(call);
+    int code = explain_one_file(call);
+    if (code == EX_OK)
+        code = explain_logits_type(call);
     if (code == EX_OK)
         code = explain_axis(call);
     if (code == EX_OK)

@@ -58,6 +58,8 @@ class Mistakes(Case):
         self.mistake(LOGITS.T.copy(), LABELS[:2], "--class-axis", "0",
                      says=["logits.npy has shape [3, 4] with the classes along axis 0: each of the 4 rows"])
 
+        self.mistake(LOGITS[0], LABELS, says=["this one row of logits needs exactly one label", "must have shape []"])
+
     def test_a_column_of_labels_and_a_single_class(self):
         self.fixed(self.mistake(LOGITS[:, :1], np.zeros((4, 1), int), says=["axes of length 1"]), "0")
 
@@ -115,6 +117,15 @@ class Mistakes(Case):
         self.mistake(LABELS, LABELS[:, None].repeat(3, 1), says=["look swapped"])
         self.save_batch()
         self.fixed(self.refused(65, "loss", "labels.npy", "logits.npy", says=["look swapped"]))
+
+    def test_one_file_for_both(self):
+        self.save_batch()
+        np.savetxt(self.path("x.csv"), LABELS, fmt="%d")
+        for name in ("logits.npy", "labels.npy", "x.csv"):
+            err = self.refused(65, "loss", name, name, says=[f"{name}: is given for the logits and for the labels"])
+            self.assertNotIn("try:", err)
+        self.write("raw", LOGITS.tobytes() + LABELS.tobytes())
+        words = ("--dtype", "f64", "--labels-dtype", "i64", "--labels-shape", "4", "--labels-offset", LOGITS.nbytes)
 
     def test_integer_logits(self):
         whole = np.array([[3, 1, 0], [0, 2, 1]], dtype=np.uint8)
@@ -376,8 +387,10 @@ class Usage(Case):
         for flag in ("--grad", "--row-loss"):
             for name in ("logits.npy", "./labels.npy", "class.npy", "row.npy", self.path("labels.npy"),
                          "hard.npy"):
-                self.wrong(*weights, flag, name, says=[flag, name])
-        self.wrong("--grad", "out.npy", "--row-loss", "./out.npy", says=["--row-loss", "out.npy"])
+                self.wrong(*weights, flag, name, says=[flag, name, "would replace", "which is read"])
+        self.wrong("--grad", "hard.npy", says=["--grad: hard.npy would replace logits.npy, which is read"])
+        self.wrong("--grad", "out.npy", "--row-loss", "./out.npy", says=[
+            "--row-loss: ./out.npy would replace out.npy, which --grad writes"])
         self.assertEqual((self.read("logits.npy"), self.read("labels.npy")), before)
 
     def test_a_file_whose_name_begins_with_a_dash(self):
