@@ -94,14 +94,26 @@ static void write_cause(const loss_call *call, char *text) {
     free(memory);
 }
 
+/* The file that is at fault. */
+static const char *find_cause(const loss_call *call, char *text) {
+    int64_t row = call->total.first_nonfinite_row;
+    double weight = call->options.row_weight ? real_at(call->options.row_weight, row) : 1.0;
+    if (!isfinite(weight)) {
+        snprintf(text, CAUSE_TEXT, "has the weight %g", weight);
+        return call->row_weight.path;
+    }
+    snprintf(text, CAUSE_TEXT, "has a loss that is not finite");
+    write_cause(call, text);
+    return call->logits.path;
+}
+
 void note_nonfinite(const loss_call *call) {
     const xent_total *total = &call->total;
-    char position[SHAPE_TEXT], cause[CAUSE_TEXT] = "has a loss that is not finite";
+    char position[SHAPE_TEXT], cause[CAUSE_TEXT];
     if (total->nonfinite == 0 || call->request.quiet)
         return;
-    write_cause(call, cause);
-    note(false, "%s: row %s %s (rows whose loss is not finite: %" PRId64 " of %" PRId64 ")",
-         call->logits.path,
+    const char *file = find_cause(call, cause);
+    note(false, "%s: row %s %s (rows whose loss is not finite: %" PRId64 " of %" PRId64 ")", file,
          write_position(position, &call->labels.tensor, total->first_nonfinite_row), cause,
          total->nonfinite, total->rows);
 }

@@ -42,8 +42,9 @@ static int check_inputs(const loss_request *request) {
 /* An output must not replace a file that is read, nor another output; `use`: what that is. */
 static int refuse_same(const char *flag, const char *path, const char *other, const char *use) {
     if (other && same_file(path, other))
-        return complain(EX_USAGE, flag, "%s would replace %s, which %s: give it a name of its own",
-                        path, strcmp(path, other) == 0 ? "the file" : other, use);
+        return complain(
+            EX_USAGE, flag, "%s%swould replace %s, which %s: give the output a name of its own",
+            strcmp(path, other) ? path : "", strcmp(path, other) ? " " : "", other, use);
     return EX_OK;
 }
 

@@ -221,7 +221,7 @@ static int refuse_type(const source *file, const sought *what, const char *descr
              "before numpy.save",
              descr, kind_of_type(descr));
     if (what->path && !what->unpacked && strchr("<>|", descr[0]) && strchr("fiub", descr[1]))
-        suggest_conversion(NULL,
+        suggest_conversion(what->typed,
                            &(conversion){.path = what->path, .file = what->path, .load = LOAD},
                            "a.astype({\"f\": numpy.float64, \"u\": numpy.uint64}.get(a.dtype.kind, "
                            "numpy.int64))");

@@ -121,6 +121,11 @@ class Npy(Formats):
         err = self.bad("x.npy", ["'<f16'"])
         self.assertEqual(self.type_the_fix(err)[0], 0)
         self.same_logits("x.fixed.npy", LOGITS)
+        np.save(self.path("y.npy"), LABELS == 1)
+        err = self.refused(65, "loss", "x.fixed.npy", "y.npy", says=["'|b1'", "truth values"])
+        code, out, rest = self.type_the_fix(err, again=True)
+        self.assertEqual(code, 0, rest)
+        self.same_labels("y.fixed.npy", (LABELS == 1).astype(int))
 
 
 class Npz(Formats):

@@ -306,7 +306,8 @@ class Notes(Case):
 
     def test_what_is_not_in_the_logits(self):
         self.save("row.npy", np.array([1, np.inf, 1, 1]))
-        self.noted(LOGITS, "--row-weight", "row.npy", says="row 1 has a loss that is not finite (")
+        self.noted(LOGITS, "--row-weight", "row.npy", says="xent: row.npy: row 1 has the weight inf (rows whose")
+        self.noted(np.full((4, 3), 1e308), "--z-loss", "1", says="xent: logits.npy: row 0 has a loss that is not finite (")
 
 
 class Usage(Case):
@@ -388,6 +389,7 @@ class Usage(Case):
             for name in ("logits.npy", "./labels.npy", "class.npy", "row.npy", self.path("labels.npy"),
                          "hard.npy"):
                 self.wrong(*weights, flag, name, says=[flag, name, "would replace", "which is read"])
+        self.wrong("--grad", "logits.npy", says=["--grad: would replace logits.npy, which is read"])
         self.wrong("--grad", "hard.npy", says=["--grad: hard.npy would replace logits.npy, which is read"])
         self.wrong("--grad", "out.npy", "--row-loss", "./out.npy", says=[
             "--row-loss: ./out.npy would replace out.npy, which --grad writes"])
