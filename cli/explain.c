@@ -8,8 +8,6 @@
 #include <math.h>
 #include <stdio.h>
 
-static const replacement NO_CHANGES[2] = {{NULL, NULL}, {NULL, NULL}};
-
 bool is_ignored(const loss_call *call, int64_t label) {
     if (call->labels.tensor.dtype == XENT_U64 && label < 0)
         return false;
@@ -83,7 +81,7 @@ static int explain_no_rows(const loss_call *call, const xent_total *counts) {
              "there is nothing to take the mean of, since none of its %" PRId64
              " rows is counted: %s. If such batches are expected, say what their mean is",
              counts->rows, reason);
-    suggest_command(&call->typed, NO_CHANGES, " --on-nothing-counted zero");
+    suggest_command(&call->typed, NULL, " --on-nothing-counted zero");
     return EX_DATAERR;
 }
 
@@ -110,8 +108,7 @@ static int explain_no_weight(const loss_call *call, const xent_total *counts) {
              cancel ? "Weights of both signs cancel: the sum of the losses has a meaning, their "
                       "mean has none"
                     : "If such batches are expected, say what their mean is");
-    suggest_command(&call->typed, NO_CHANGES,
-                    cancel ? " --reduction sum" : " --on-nothing-counted zero");
+    suggest_command(&call->typed, NULL, cancel ? " --reduction sum" : " --on-nothing-counted zero");
     return EX_DATAERR;
 }
 

@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const replacement NO_CHANGES[2] = {{NULL, NULL}, {NULL, NULL}};
-
 void suggest_converted(const loss_call *call, const array *from, const char *expression,
                        const char *flags) {
     const conversion how = {.path = from->path,
@@ -144,7 +142,7 @@ static int explain_class_axis(const mismatch *m, int axis) {
              "has shape %s, but %s has shape %s with the classes along axis %d. They fit if the "
              "classes are along axis %d; if they are not, write both files from the same batch",
              m->labels_text, m->call->logits.path, m->logits_text, class_axis(m->call), axis);
-    suggest_command(&m->call->typed, NO_CHANGES, " --class-axis %d", axis);
+    suggest_command(&m->call->typed, NULL, " --class-axis %d", axis);
     return EX_DATAERR;
 }
 

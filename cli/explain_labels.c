@@ -7,8 +7,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static const replacement NO_CHANGES[2] = {{NULL, NULL}, {NULL, NULL}};
-
 /* What there is to say of the labels. "Least" and "largest" are of those that are not ignored. */
 typedef struct label_facts {
     int64_t rows, classes;
@@ -78,7 +76,7 @@ static void explain_mark(const loss_call *call, const label_facts *facts) {
                             facts->first_label == -100
                         ? "It is a usual mark of rows to leave out: say so if it is meant that way"
                         : "If it marks rows to leave out, say so");
-    suggest_command(&call->typed, NO_CHANGES, " --ignore %" PRId64, facts->first_label);
+    suggest_command(&call->typed, NULL, " --ignore %" PRId64, facts->first_label);
 }
 
 static void explain_wrapped(const loss_call *call, const label_facts *facts, int64_t mark) {
@@ -88,7 +86,7 @@ static void explain_wrapped(const loss_call *call, const label_facts *facts, int
              "stored",
              mark, type_name(call->labels.tensor.dtype));
     print_bad_label(call, facts, likely);
-    suggest_command(&call->typed, NO_CHANGES, " --ignore %" PRId64, facts->first_label);
+    suggest_command(&call->typed, NULL, " --ignore %" PRId64, facts->first_label);
 }
 
 static bool names_ignored(const loss_call *call, int64_t mark) {
@@ -126,7 +124,7 @@ static void explain_largest(const loss_call *call, const label_facts *facts) {
     snprintf(likely, sizeof likely, "It is the largest %s: if it marks rows to leave out, say so",
              type_name(call->labels.tensor.dtype));
     print_bad_label(call, facts, likely);
-    suggest_command(&call->typed, NO_CHANGES, " --ignore %" PRId64, facts->first_label);
+    suggest_command(&call->typed, NULL, " --ignore %" PRId64, facts->first_label);
 }
 
 /* ---- other mistakes -------------------------------------------------------------------------- */
@@ -186,7 +184,7 @@ static void explain_byte_order(const loss_call *call, const label_facts *facts) 
              ": if the file is %s endian, say so",
              swapped_label(dtype, facts->first_label), was_big ? "little" : "big");
     print_bad_label(call, facts, likely);
-    suggest_command(&call->typed, NO_CHANGES, " --labels-dtype '%c%s'", was_big ? '<' : '>',
+    suggest_command(&call->typed, NULL, " --labels-dtype '%c%s'", was_big ? '<' : '>',
                     type_name(dtype));
 }
 
@@ -212,7 +210,7 @@ static void explain_other_classes(const loss_call *call, const label_facts *fact
              "say so",
              largest, largest);
     print_bad_label(call, facts, likely);
-    suggest_command(&call->typed, NO_CHANGES, " --on-bad-label ignore");
+    suggest_command(&call->typed, NULL, " --on-bad-label ignore");
 }
 
 int explain_labels(const loss_call *call) {

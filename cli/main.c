@@ -35,8 +35,7 @@ static void suggest_loss(int argc, char **argv) {
         return;
     memcpy(words + 2, argv + 1, (size_t)(argc - 1) * sizeof *argv);
     const command_line typed = {argc + 1, words};
-    const replacement none[2] = {{NULL, NULL}, {NULL, NULL}};
-    suggest_command(&typed, none, "%s", "");
+    suggest_command(&typed, NULL, "%s", "");
 }
 
 static int run(int argc, char **argv) {

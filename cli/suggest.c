@@ -42,7 +42,7 @@ static bool is_flag(const char *word, const char *name) {
 /* Prints a word of the command; if it is what a change replaces, or "--flag=" and that, changed. */
 static void print_changed(const char *word, const replacement changes[2]) {
     const char *equals = strchr(word, '=');
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; changes && i < 2; i++) {
         if (is_meant(word, changes[i].instead_of)) {
             print_word(changes[i].with == STANDARD_INPUT ? "-" : changes[i].with);
             return;

@@ -17,8 +17,8 @@ typedef struct replacement {
     const char *instead_of, *with;
 } replacement;
 
-/* Prints "try: xent loss a.npy b.npy FLAGS": the command with changes, then the flags that the
- * format gives (begin with a blank). */
+/* Prints "try: xent loss a.npy b.npy FLAGS": the command with changes (NULL: none), then the flags
+ * that the format gives (begin with a blank). */
 void suggest_command(const command_line *typed, const replacement changes[2], const char *format,
                      ...) __attribute__((format(printf, 3, 4)));
 
