@@ -31,6 +31,7 @@ lint:
 	@scripts/need.sh test
 	@tests/run.sh lint
 format:
+	@scripts/need.sh test
 	clang-format -i $(C_FILES)
 clean:
 	rm -rf build

@@ -66,3 +66,13 @@ bool next_block(const division *how, block *at) {
     at->logits = logits_box(how, &at->labels);
     return true;
 }
+
+box logits_of_row(const xent_tensor *logits, const xent_tensor *labels, int class_axis,
+                  int64_t row) {
+    const division how = {.logits = logits, .class_axis = class_axis};
+    box label = {{0}, {0}};
+    find_place(labels, row, label.first);
+    for (int axis = 0; axis < labels->ndim; axis++)
+        label.length[axis] = 1;
+    return logits_box(&how, &label);
+}

@@ -33,4 +33,8 @@ division divide_batch(const xent_tensor *logits, const xent_tensor *labels, int 
  * A batch without rows has none. */
 bool next_block(const division *how, block *at);
 
+/* The logits of a single row, a flat index into the labels. */
+box logits_of_row(const xent_tensor *logits, const xent_tensor *labels, int class_axis,
+                  int64_t row);
+
 #endif

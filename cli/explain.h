@@ -21,9 +21,13 @@ int explain_axis(const loss_call *call);
 /* XENT_BAD_LABEL: the first label that is no class, and what it looks like. */
 int explain_labels(const loss_call *call);
 
+/* A note about the rows whose loss is not finite: the first of them, and what is in it. */
+void note_nonfinite(const loss_call *call);
+
 /* Suggests to convert a file and to run the command with the new one, if Python can load it;
- * `expression` as in suggest_conversion. */
-void suggest_converted(const loss_call *call, const array *from, const char *expression);
+ * `expression` and `flags` as in suggest_conversion. */
+void suggest_converted(const loss_call *call, const array *from, const char *expression,
+                       const char *flags);
 
 /* Whether a label's row is left out because of --ignore. */
 bool is_ignored(const loss_call *call, int64_t label);

@@ -66,8 +66,14 @@ static int take_real(const flag_row *row, const char *text, void *field) {
     return EX_OK;
 }
 
+/* What a shell makes of "$name" if there is no such variable. */
+static int refuse_empty(const char *subject) {
+    return complain(EX_USAGE, subject, "the name of a file is empty: is a variable not set?");
+}
+
 static int take_input(const flag_row *row, const char *text, void *field) {
-    (void)row;
+    if (!*text)
+        return refuse_empty(row->name);
     *(const char **)field = text;
     return EX_OK;
 }
@@ -218,6 +224,8 @@ int parse_flags(const command *verb, int argc, char **argv, void *fields, const 
             int code = parse_flag(verb, argc, argv, &at, fields);
             if (code != EX_OK)
                 return code;
+        } else if (!*word && verb->operand_kind == OPERAND_FILE) {
+            return refuse_empty(verb->name);
         } else {
             if (given < verb->most)
                 operands[given] = word;

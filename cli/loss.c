@@ -39,11 +39,12 @@ static int check_inputs(const loss_request *request) {
     return EX_OK;
 }
 
-/* An output must not replace a file that is read. */
-static int refuse_same(const char *flag, const char *path, const char *other) {
+/* An output must not replace a file that is read, nor another output; `use`: what that is. */
+static int refuse_same(const char *flag, const char *path, const char *other, const char *use) {
     if (other && same_file(path, other))
-        return complain(EX_USAGE, flag, "%s is also %s: give the output a name of its own", path,
-                        other);
+        return complain(
+            EX_USAGE, flag, "%s%swould replace %s, which %s: give the output a name of its own",
+            strcmp(path, other) ? path : "", strcmp(path, other) ? " " : "", other, use);
     return EX_OK;
 }
 
@@ -54,7 +55,7 @@ static int check_output_path(const loss_request *request, const char *flag, cons
         return EX_OK;
     int code = check_output(path);
     for (size_t i = 0; i < sizeof files / sizeof *files && code == EX_OK; i++)
-        code = refuse_same(flag, path, files[i]);
+        code = refuse_same(flag, path, files[i], "is read");
     return code;
 }
 
@@ -63,7 +64,7 @@ static int check_output_paths(const loss_request *request) {
     if (code == EX_OK)
         code = check_output_path(request, "--row-loss", request->row_loss);
     if (code == EX_OK && request->grad && request->row_loss)
-        code = refuse_same("--row-loss", request->row_loss, request->grad);
+        code = refuse_same("--row-loss", request->row_loss, request->grad, "--grad writes");
     return code;
 }
 

@@ -8,6 +8,7 @@
 #include "verbs.h"
 #include "xent.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,8 +35,7 @@ static void suggest_loss(int argc, char **argv) {
         return;
     memcpy(words + 2, argv + 1, (size_t)(argc - 1) * sizeof *argv);
     const command_line typed = {argc + 1, words};
-    const replacement none[2] = {{NULL, NULL}, {NULL, NULL}};
-    suggest_command(&typed, none, "%s", "");
+    suggest_command(&typed, NULL, "%s", "");
 }
 
 static int run(int argc, char **argv) {
@@ -66,7 +66,9 @@ int main(int argc, char **argv) {
     clean_up_on_signals();
     signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error of write, not a death */
     int code = run(argc, argv);
-    if ((fflush(stdout) != 0 || ferror(stdout)) && code == EX_OK)
-        code = complain(EX_IOERR, "stdout", "cannot write the result");
+    int reason = fflush(stdout) != 0 ? errno : 0; /* that of an earlier failure is forgotten */
+    if ((reason != 0 || ferror(stdout)) && code == EX_OK)
+        code = complain(EX_IOERR, "stdout", "cannot write the result%s%s", reason ? ": " : "",
+                        reason ? strerror(reason) : "");
     return code;
 }

@@ -49,13 +49,22 @@ static bool is_part(const nearest *found, const char *word) {
     return strstr(word, part) != NULL;
 }
 
+/* Whether the typed word is the known one and more: "--ignore-index". */
+static bool is_longer(const nearest *found, const char *word) {
+    enum { LETTERS = 4 };
+    size_t length = strlen(word);
+    return length >= strspn(word, "-") + LETTERS && found->length > length &&
+           strncmp(found->typed, word, length) == 0;
+}
+
 nearest look_for(const char *typed) {
     return (nearest){.typed = typed, .length = strcspn(typed, "="), .distance = INT_MAX};
 }
 
 void consider(nearest *found, const char *word) {
     int distance = edit_distance(found->typed, found->length, word);
-    bool near = distance <= (int)(found->length / 3) || is_part(found, word);
+    bool near =
+        distance <= (int)(found->length / 3) || is_part(found, word) || is_longer(found, word);
     if (near && distance < found->distance) {
         found->word = word;
         found->distance = distance;

@@ -2,6 +2,7 @@
  * What `xent loss` found, for people and as JSON. */
 #include "report.h"
 #include "complain.h"
+#include "explain.h"
 #include "json.h"
 #include "tensors.h"
 
@@ -70,7 +71,8 @@ static void print_summary(const loss_call *call) {
     printf("rows         %" PRId64 " counted, %" PRId64 " ignored, %" PRId64 " bad\n",
            total->counted, total->ignored, total->bad);
     if (total->nonfinite)
-        printf("not finite   %" PRId64 " rows\n", total->nonfinite);
+        printf("not finite   %" PRId64 " row%s\n", total->nonfinite,
+               total->nonfinite == 1 ? "" : "s");
     printf("classes      %" PRId64 "\n", found.classes);
     print_time(call->seconds);
 }
@@ -89,10 +91,7 @@ static void print_notes(const loss_call *call) {
              "%s: labels that are no classes: %" PRId64 ", first in row %s: %s", call->labels.path,
              total->bad, write_position(position, labels, total->first_bad_row),
              write_label(value, labels, total->first_bad_label));
-    if (total->nonfinite)
-        note(call->request.quiet, "%s: rows whose loss is not finite: %" PRId64 ", first row %s",
-             call->logits.path, total->nonfinite,
-             write_position(position, labels, total->first_nonfinite_row));
+    note_nonfinite(call);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------ */

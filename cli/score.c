@@ -9,6 +9,7 @@
 #include "progress.h"
 #include "tensors.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -159,10 +160,12 @@ static void divide(scoring *work, const xent_total *counts) {
                              holds ? BLOCK_BUDGET : INT64_MAX);
 }
 
-static void *take(int64_t count, size_t size, int *code) {
+static void *take(int64_t count, size_t size, const array *whose, int *code) {
     void *memory = calloc(count > 0 ? (size_t)count : 1, size);
     if (!memory && *code == EX_OK)
-        *code = complain(EX_SOFTWARE, NULL, "not enough memory");
+        *code =
+            complain(EX_SOFTWARE, whose->path,
+                     "not enough memory for %" PRId64 " numbers of %zu bytes at once", count, size);
     return memory;
 }
 
@@ -172,10 +175,10 @@ static int take_memory(scoring *work) {
     int code = EX_OK;
     if (call->request.reduction == REDUCE_NONE)
         work->losses = work->call->row_loss =
-            take(element_count(&call->labels.tensor), sizeof *work->losses, &code);
+            take(element_count(&call->labels.tensor), sizeof *work->losses, &call->labels, &code);
     else if (call->request.row_loss)
-        work->losses = take(rows, sizeof *work->losses, &code);
-    work->logits = take(work->how.most, type_size(call->logits.tensor.dtype), &code);
+        work->losses = take(rows, sizeof *work->losses, &call->labels, &code);
+    work->logits = take(work->how.most, type_size(call->logits.tensor.dtype), &call->logits, &code);
     return code;
 }
 

@@ -32,12 +32,25 @@ static bool is_meant(const char *word, const char *instead_of) {
     return word == instead_of || (instead_of == STANDARD_INPUT && strcmp(word, "-") == 0);
 }
 
+/* Whether a word is the flag of that name: "--flag" or "--flag=argument". */
+static bool is_flag(const char *word, const char *name) {
+    size_t length = name ? strlen(name) : 0;
+    return length > 2 && strncmp(name, "--", 2) == 0 && strncmp(word, name, length) == 0 &&
+           (word[length] == '\0' || word[length] == '=');
+}
+
 /* Prints a word of the command; if it is what a change replaces, or "--flag=" and that, changed. */
 static void print_changed(const char *word, const replacement changes[2]) {
     const char *equals = strchr(word, '=');
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; changes && i < 2; i++) {
         if (is_meant(word, changes[i].instead_of)) {
             print_word(changes[i].with == STANDARD_INPUT ? "-" : changes[i].with);
+            return;
+        }
+        if (is_flag(word, changes[i].instead_of)) {
+            fputs(changes[i].with, stderr);
+            if (equals)
+                print_word(equals);
             return;
         }
         if (equals && equals + 1 == changes[i].instead_of) {
@@ -110,5 +123,5 @@ void suggest_conversion(const command_line *typed, const conversion *from, const
     }
     fputs(typed ? " && " : "\n", stderr);
     if (typed)
-        print_command(typed, changes, "");
+        print_command(typed, changes, from->flags ? from->flags : "");
 }

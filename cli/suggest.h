@@ -11,14 +11,14 @@ typedef struct command_line {
     char **argv;
 } command_line;
 
-/* What is printed in the place of a word of the command, which is meant by its very pointer; NULL
- * replaces nothing. */
+/* What is printed in the place of a word of the command, which is meant by its very pointer, or of
+ * a flag, by its name, "--grad"; NULL replaces nothing. */
 typedef struct replacement {
     const char *instead_of, *with;
 } replacement;
 
-/* Prints "try: xent loss a.npy b.npy FLAGS": the command with changes, then the flags that the
- * format gives (begin with a blank). */
+/* Prints "try: xent loss a.npy b.npy FLAGS": the command with changes (NULL: none), then the flags
+ * that the format gives (begin with a blank). */
 void suggest_command(const command_line *typed, const replacement changes[2], const char *format,
                      ...) __attribute__((format(printf, 3, 4)));
 
@@ -28,6 +28,7 @@ typedef struct conversion {
     const char *file;   /* sys.argv[1] */
     const char *member; /* sys.argv[3]; NULL: none */
     const char *load;   /* the expression that loads it */
+    const char *flags;  /* that the command needs besides, after a blank; NULL or "": none */
 } conversion;
 
 /* Prints "try: python3 ..": converts the array into a new file, labels.fixed.npy for labels.npy,

@@ -3,6 +3,7 @@
 #include "tensors.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,15 +80,6 @@ bool equal_shapes(int ndim, const int64_t *shape, int other_ndim, const int64_t 
     return ndim == other_ndim && memcmp(shape, other, (size_t)ndim * sizeof *shape) == 0;
 }
 
-int shape_without(const xent_tensor *tensor, int axis, int64_t *shape) {
-    int kept = 0;
-    for (int other = 0; other < tensor->ndim; other++) {
-        if (other != axis)
-            shape[kept++] = tensor->shape[other];
-    }
-    return kept;
-}
-
 int64_t label_at(const xent_tensor *labels, int64_t i) {
     const char *element = (const char *)labels->data + (size_t)i * type_size(labels->dtype);
     union {
@@ -126,12 +118,35 @@ const char *write_label(char *text, const xent_tensor *labels, int64_t bits) {
     return text;
 }
 
+/* Sign, 5 bits of exponent, 10 of fraction. */
+static double half_value(uint16_t bits) {
+    int exponent = bits >> 10 & 31, fraction = bits & 1023;
+    double size;
+    if (exponent == 31)
+        size = fraction ? NAN : INFINITY;
+    else
+        size = exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
+    return bits >> 15 ? -size : size;
+}
+
 double real_at(const xent_tensor *tensor, int64_t i) {
     const char *element = (const char *)tensor->data + (size_t)i * type_size(tensor->dtype);
     union {
+        uint16_t half[2];
+        uint32_t u32;
         float f32;
         double f64;
     } value;
     memcpy(&value, element, type_size(tensor->dtype));
-    return tensor->dtype == XENT_F32 ? (double)value.f32 : value.f64;
+    switch (tensor->dtype) {
+    case XENT_F16:
+        return half_value(value.half[0]);
+    case XENT_BF16: /* the upper half of a float32 */
+        value.u32 = (uint32_t)value.half[0] << 16;
+        return (double)value.f32;
+    case XENT_F32:
+        return (double)value.f32;
+    default:
+        return value.f64;
+    }
 }

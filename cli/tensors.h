@@ -31,15 +31,12 @@ const char *write_position(char *text, const xent_tensor *tensor, int64_t i);
 
 bool equal_shapes(int ndim, const int64_t *shape, int other_ndim, const int64_t *other);
 
-/* The shape without one axis, which lies in [0, ndim); returns its ndim. */
-int shape_without(const xent_tensor *tensor, int axis, int64_t *shape);
-
 /* Element i of an integer tensor, as its 64 bits, and these as text (a uint64 may be large). */
 int64_t label_at(const xent_tensor *labels, int64_t i);
 enum { LABEL_TEXT = 24 };
 const char *write_label(char *text, const xent_tensor *labels, int64_t bits);
 
-/* Element i of a float32 or float64 tensor. */
+/* Element i of a floating-point tensor. */
 double real_at(const xent_tensor *tensor, int64_t i);
 
 #endif

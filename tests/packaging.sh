@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 root=$PWD out=$PWD/build/test/packaging
 build=$out/build destdir="$out/dest dir" # a blank in the name
 export CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}
-rm -rf "$destdir" "$out/moved" "$out/consume" && mkdir -p "$out/consume"
+rm -rf "$destdir" "$out/moved" "$out/consume" "$out/pc" && mkdir -p "$out/consume"
 
 refuse() { echo "packaging: FAILED: $*" >&2 && exit 1; }
 
@@ -103,7 +103,21 @@ check_subdirectory() {
     ! ldd "$out/consume/add_subdirectory-static/mean_loss" | grep xent || refuse "XENT_SHARED=OFF links a shared library"
     pc_says 'libdir=${prefix}/lib64' -DCMAKE_INSTALL_LIBDIR=lib64
     pc_says 'libdir=/usr/lib/there' -DCMAKE_INSTALL_LIBDIR=/usr/lib/there
+    pc_says 'Libs.private: -lm -lpthread'
+    pc_says 'Libs: -L${libdir} -lxent -lm -lpthread' -DXENT_SHARED=OFF
     echo "ok: xent.pc"
+}
+
+# The command that is linked with the shared library finds it beside itself, also once both were moved.
+check_shared_command() {
+    cmake -S . -B "$out/shared" -DXENT_CLI_SHARED=ON -DXENT_EXAMPLES=OFF -DCMAKE_INSTALL_PREFIX="$out/shared-command" \
+        >"$out/shared.log" && cmake --build "$out/shared" >>"$out/shared.log" && cmake --install "$out/shared" >>"$out/shared.log"
+    rm -rf "$out/moved" && mv "$out/shared-command" "$out/moved"
+    "$out/moved/bin/xent" --version >/dev/null || refuse "the command does not find the library beside it"
+    mv "$out/moved/lib" "$out/moved/elsewhere"
+    ! "$out/moved/bin/xent" --version 2>/dev/null || refuse "the command is not linked with the shared library"
+    rm -rf "$out/moved"
+    echo "ok: a command linked with the shared library"
 }
 
 exported() { nm --dynamic --defined-only --format=posix "$1" | cut -d ' ' -f 1 | sort; }
@@ -136,5 +150,6 @@ check_amalgamation() {
 
 check_installation
 check_subdirectory
+check_shared_command
 check_amalgamation
 echo "packaging: everything fits"

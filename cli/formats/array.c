@@ -43,7 +43,8 @@ static int take_as(const description *said, array *out) {
         return EX_OK;
     if (said->dtype != found && (said->dtype != XENT_BF16 || type_size(found) != 2))
         return complain(EX_DATAERR, out->path,
-                        "holds %s, which is not taken for %s: that would change its numbers",
+                        "holds %s, which is not taken for %s, since that would change its numbers: "
+                        "leave the type out, or convert the file",
                         type_name(found), type_name(said->dtype));
     out->found.dtype = said->dtype;
     out->found.python = NULL;
@@ -57,7 +58,9 @@ static int find_raw(const description *said, array *out) {
     memcpy(out->found.shape, said->shape, sizeof out->found.shape);
     if (said->offset > out->file.size)
         return complain(EX_DATAERR, out->path, "ends before the offset at which elements begin");
-    return check_elements_end(&out->file, &out->found, type_name(said->dtype));
+    return check_elements_end(&out->file, &out->found, type_name(said->dtype),
+                              said->offset ? "the shape, the type, the offset or the file is wrong"
+                                           : "the shape, the type or the file is wrong");
 }
 
 static int find_elements(const description *said, bool reals, array *out) {

@@ -237,9 +237,9 @@ static int read_row(table *csv) {
     if (csv->column != csv->columns)
         return complain(EX_DATAERR, csv->in.file->path,
                         "line %" PRId64 " has %" PRId64
-                        " columns, but the first line of numbers has %" PRId64
+                        " column%s, but the first line of numbers has %" PRId64
                         ": each must have as many",
-                        line, csv->column, csv->columns);
+                        line, csv->column, csv->column == 1 ? "" : "s", csv->columns);
     take_line_end(&csv->in);
     return csv->in.code;
 }
@@ -277,7 +277,8 @@ static int read_table(table *csv) {
         code = read_rows(csv);
     }
     if (code == EX_OK && csv->rows == 0)
-        code = complain(EX_DATAERR, csv->in.file->path, "is text that holds no numbers");
+        code = complain(EX_DATAERR, csv->in.file->path,
+                        "is text, but none of its lines holds numbers alone");
     return code == EX_OK ? write_waiting(csv) : code;
 }
 

@@ -56,7 +56,11 @@ int read_elements(source *file, const sought *what, contents *found);
 bool elements_size(int ndim, const int64_t *shape, int64_t element_size, int64_t *size);
 
 /* Refuses elements that do not end where the file does: they lie at found->offset, of what the
- * format calls `type`. EX_OK or EX_DATAERR. */
-int check_elements_end(const source *file, const contents *found, const char *type);
+ * format calls `type`. `otherwise`: what is wrong then; NULL: the file. EX_OK or EX_DATAERR. */
+int check_elements_end(const source *file, const contents *found, const char *type,
+                       const char *otherwise);
+
+/* Refuses what is known and not read, "an HDF5 file"; returns EX_DATAERR. */
+int refuse_foreign(const source *file, const char *kind);
 
 #endif

@@ -32,7 +32,7 @@ static int read_idx(source *file, const sought *what, contents *found) {
         const unsigned char *at = head + FIRST_LENGTH + LENGTH_SIZE * axis;
         found->shape[axis] = (int64_t)at[0] << 24 | at[1] << 16 | at[2] << 8 | at[3];
     }
-    return code == EX_OK ? check_elements_end(file, found, type_name(found->dtype)) : code;
+    return code == EX_OK ? check_elements_end(file, found, type_name(found->dtype), NULL) : code;
 }
 
 const format IDX_FORMAT = {.name = "IDX", .recognise = recognise, .read = read_idx};

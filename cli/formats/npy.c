@@ -196,18 +196,35 @@ static int32_t find_type(const char *descr) {
     return 0;
 }
 
-/* Long doubles and the like can be converted where they lie in a file of their own. */
+/* What the letter of a type that cannot be read stands for; "": it is known by its name. */
+static const char *kind_of_type(const char *descr) {
+    static const struct {
+        const char *letters, *name;
+    } KINDS[] = {{"b", ", truth values"},
+                 {"c", ", complex numbers"},
+                 {"O", ", Python objects"},
+                 {"US", ", text"},
+                 {"Mm", ", dates or times"}};
+    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
+        if (descr[0] && descr[1] && strchr(KINDS[i].letters, descr[1]))
+            return KINDS[i].name;
+    }
+    return "";
+}
+
+/* Long doubles, truth values and the like can be converted where they lie in a file of their own.
+ */
 static int refuse_type(const source *file, const sought *what, const char *descr) {
     complain(EX_DATAERR, file->path,
-             "has elements of type '%s', which cannot be read: the types are float16, float32, "
+             "has elements of type '%s'%s, which cannot be read: the types are float16, float32, "
              "float64, bfloat16, int8 to int64 and uint8 to uint64; convert with a.astype(..) "
              "before numpy.save",
-             descr);
-    if (what->path && !what->unpacked && strchr("<>", descr[0]) && strchr("fiu", descr[1]))
-        suggest_conversion(NULL,
+             descr, kind_of_type(descr));
+    if (what->path && !what->unpacked && strchr("<>|", descr[0]) && strchr("fiub", descr[1]))
+        suggest_conversion(what->typed,
                            &(conversion){.path = what->path, .file = what->path, .load = LOAD},
-                           "a.astype({\"f\": numpy.float64, \"i\": numpy.int64, \"u\": "
-                           "numpy.uint64}[a.dtype.kind])");
+                           "a.astype({\"f\": numpy.float64, \"u\": numpy.uint64}.get(a.dtype.kind, "
+                           "numpy.int64))");
     return EX_DATAERR;
 }
 
@@ -226,7 +243,7 @@ static int fill_elements(const source *file, const sought *what, const header *h
                         .offset = offset,
                         .python = dtype == XENT_BF16 ? NULL : LOAD};
     memcpy(found->shape, head->shape, sizeof found->shape);
-    return check_elements_end(file, found, head->descr);
+    return check_elements_end(file, found, head->descr, NULL);
 }
 
 static int read_header(const source *file, int64_t start, int64_t length, header *head) {

@@ -60,7 +60,21 @@ static const char *entry_name(const void *context, int64_t i) {
     return length > 0 && name[length - 1] != '/' ? name : NULL;
 }
 
+/* What torch.save makes: "NAME/data.pkl", and the numbers of each tensor beside it. */
+static bool is_of_torch(zip_t *archive) {
+    static const char PICKLE[] = "/data.pkl";
+    const size_t length = sizeof PICKLE - 1;
+    for (zip_int64_t i = 0; i < zip_get_num_entries(archive, 0); i++) {
+        const char *name = entry_name(archive, i);
+        if (name && strlen(name) > length && strcmp(name + strlen(name) - length, PICKLE) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int choose_entry(const source *file, const sought *what, zip_t *archive, int64_t *chosen) {
+    if (!what->member && is_of_torch(archive))
+        return refuse_foreign(file, "a PyTorch file of torch.save");
     const member_list list = {.format = ".npz",
                               .count = zip_get_num_entries(archive, 0),
                               .name = entry_name,

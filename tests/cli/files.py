@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Files: hostile ones, missing ones, and outputs that cannot be written."""
 import os
+import pickle
 import resource
 import signal
 import struct
 import subprocess
 import time
+import unittest
 
 import numpy as np
 
@@ -75,6 +77,10 @@ class Reading(Case):
         self.bad(b"", ["is empty"])
         for data in (b"\x93NUMPX" + npy()[6:], b"\x93NUMP", b"\0" * 100, DATA):
             self.bad(data, ["is of no known format", ".npy, .npz", "--labels-dtype i64"])
+        for data, kind in ((pickle.dumps(LOGITS), "a Python pickle"), (pickle.dumps(LOGITS, 2), "a Python pickle"),
+                           (b"\x89HDF\r\n\x1a\n" + DATA, "an HDF5 file"), (b"PAR1" + DATA, "a Parquet file"),
+                           (b"MATLAB 5.0 MAT-file" + b" " * 100 + b"\0\1IM", "a MATLAB file")):
+            self.bad(data, [f"is {kind}, which cannot be read: save its arrays by numpy.save", "safetensors"])
         self.bad(b"1.2,0.8\n", ["shape [1, 2]"])
         self.bad(b"PK\x03\x04" + b"x" * 100, ["zip archive"])
 
@@ -118,6 +124,9 @@ class Reading(Case):
     def test_types(self):
         for descr in ("|O", "|b1", "<c8", "<U1", "|S4", "<M8[s]", "|V2", "<f16", "<i3", "f4", "<", "=f4", "|f4"):
             self.bad(npy(HEADER.replace(b"<f4", descr.encode())), [f"'{descr}'"])
+        for descr, kind in (("|O", "Python objects"), ("|b1", "truth values"), ("<c8", "complex numbers"),
+                            ("<U1", "text"), ("|S4", "text"), ("<M8[s]", "dates or times")):
+            self.bad(npy(HEADER.replace(b"<f4", descr.encode())), [f"elements of type '{descr}', {kind}, which"])
 
     def test_big_endian(self):
         self.write("labels.npy", npy(b"{'descr': '>i2', 'fortran_order': False, 'shape': (4,), }",
@@ -134,7 +143,7 @@ class Reading(Case):
     def test_files_that_cannot_be_read(self):
         self.save("x.npy", LOGITS)
         for name, says in (("none.npy", "No such file"), ("x.npy/y.npy", "Not a directory"),
-                           (".", "is a folder"), ("", "No such file"), ("none.npz:x", "No such file")):
+                           (".", "is a folder"), ("none.npz:x", "No such file")):
             self.refused(66, "loss", name, "labels.npy", says=[says])
             self.refused(66, "loss", "x.npy", name, says=[says])
             self.refused(66, "loss", "x.npy", "labels.npy", "--class-weight", name, says=[says])
@@ -226,6 +235,26 @@ class Writing(Case):
             resource.RLIMIT_FSIZE, (224, 224)), stdout=subprocess.DEVNULL)
         self.assertEqual((code, len(self.read("grad.npy"))), (0, 224), err)
 
+    @unittest.skipIf("ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ, "sanitizers need the addresses")
+    def test_memory_that_is_not_there(self):
+        """Exit code 70: what must be held at once is more than the process may have."""
+        limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 27, 1 << 27))}
+        self.write("grad.npy", b"old")
+        self.loss("--grad", "small.npy", **limit)
+        os.remove(self.path("small.npy"))
+        for rows, classes, words, says in (
+                (1, 1 << 28, (), "logits.npy: not enough memory for 268435456 numbers of 4 bytes at once"),
+                (1 << 27, 1, (), "labels.npy: not enough memory for its 134217728 bytes"),
+                (1 << 24, 1, ("--reduction", "none"), "labels.npy: not enough memory for 16777216 numbers of 8 bytes")):
+            for name, descr, shape, size in (("logits.npy", "<f4", (rows, classes), 4 * rows * classes),
+                                             ("labels.npy", "|u1", (rows,), rows)):
+                head = npy(f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".encode(), b"")
+                self.write(name, head)
+                os.truncate(self.path(name), len(head) + size)
+            self.refused(70, *self.words, "--grad", "grad.npy", *words, says=[says], **limit)
+            self.assertEqual(self.read("grad.npy"), b"old")
+            self.assertEqual(self.names(), ["grad.npy", "labels.npy", "logits.npy"])
+
     def test_killed_while_writing(self):
         """The output is the old file or the whole new one, whenever the process is killed."""
         self.save_batch(np.zeros((40000, 100)), np.zeros(40000, np.uint8))
@@ -254,4 +283,6 @@ class Writing(Case):
             with open("/dev/full", "w", encoding="utf-8") as full:
                 code, _, err = self.xent(*words, stdout=full)
             self.assertEqual(code, 74)
-            self.assertIn("stdout", err)
+            self.assertIn("xent: stdout: cannot write the result", err)
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            self.assertIn("No space left on device", self.xent("info", stdout=full)[2])

@@ -249,8 +249,9 @@ class Printing(Case):
         code, out, err = self.xent(*words)
         self.assertEqual(code, 0)
         self.assertIn("labels.npy: labels that are no classes: 1, first in row [0, 1]: 9", err)
-        self.assertIn("logits.npy: rows whose loss is not finite: 1, first row [1, 1]", err)
-        self.assertRegex(out, r"(?m)^not finite +1 rows$")
+        self.assertIn("logits.npy: row [1, 1] has the logit NaN for class 0, so its loss is NaN (rows whose loss is "
+                      "not finite: 1 of 4)", " ".join(err.split()))
+        self.assertRegex(out, r"(?m)^not finite +1 row$")
         for quiet in ("-q", "--quiet"):
             self.assertEqual(self.xent(*words, quiet)[2], "")
         self.refused(65, "loss", "logits.npy", "labels.npy", "-q")

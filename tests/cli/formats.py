@@ -121,6 +121,11 @@ class Npy(Formats):
         err = self.bad("x.npy", ["'<f16'"])
         self.assertEqual(self.type_the_fix(err)[0], 0)
         self.same_logits("x.fixed.npy", LOGITS)
+        np.save(self.path("y.npy"), LABELS == 1)
+        err = self.refused(65, "loss", "x.fixed.npy", "y.npy", says=["'|b1'", "truth values"])
+        code, out, rest = self.type_the_fix(err, again=True)
+        self.assertEqual(code, 0, rest)
+        self.same_labels("y.fixed.npy", (LABELS == 1).astype(int))
 
 
 class Npz(Formats):
@@ -176,6 +181,11 @@ class Npz(Formats):
             warnings.simplefilter("ignore")
             for name, data in members:
                 packed.writestr(name, data)
+
+    def test_a_file_of_torch_save(self):
+        self.archive([("batch/data.pkl", b"\x80\x02."), ("batch/data/0", LOGITS.tobytes()), ("batch/version", b"3\n")])
+        err = self.bad("x.npz", ["PyTorch", "torch.save", "numpy.save", "safetensors"])
+        self.assertNotIn("try:", err)
 
     def test_what_is_not_numpy(self):
         self.archive([("x/", b""), ("x/y.csv", b"0\n1\n2\n0\n")])
@@ -374,12 +384,12 @@ class Text(Formats):
 
     def test_what_is_wrong(self):
         long = b"1" * 1000
-        for text, says in ((b"1,2\n3\n", ["line 2 has 1 columns", "2"]), (b"1,2\n3,4,5\n", ["line 2 has 3"]),
+        for text, says in ((b"1,2\n3\n", ["line 2 has 1 column,", "2"]), (b"1,2\n3,4,5\n", ["line 2 has 3"]),
                            (b"1\n\n2\n", ["line 2 is empty"]), (b"1\n  \t\n2\n", ["line 2 is empty"]),
                            (b"1,2\n3,x\n", ["line 2, column 2", "'x'"]), (b"1,,2\n", ["line 1, column 2", "empty"]),
                            (b"1;2,5\n", ["line 1, column 2", "'2,5'", "decimal point"]),
-                           (b"a\nb\n", ["line 2, column 1", "'b'"]), (b"label\n", ["no numbers"]),
-                           (b"# 1\n", ["no numbers"]), (b",a\n0,1\n", ["line 1", "pandas", "index=False"]),
+                           (b"a\nb\n", ["line 2, column 1", "'b'"]), (b"label\n", ["none of its lines"]),
+                           (b"# 1\n", ["none of its lines"]), (b",a\n0,1\n", ["line 1", "pandas", "index=False"]),
                            (b",0,1\n0,1,2\n", ["line 1, column 1", "empty"]), (b"1\n0x10\n", ["'0x10'"]),
                            (b"1\n1e\n", ["'1e'"]), (b"1\n.\n", ["'.'"]), (b"1\n1_0\n", ["'1_0'"]),
                            (b"1\n\"2\n", ["line 2"]), (b"1\n" * 300 + b"2\0\n", ["line 301", "'2?'"]), (b"1\n" * 300 + b"\x1b[2J\n", ["'?[2J'"]),
@@ -516,8 +526,8 @@ class Raw(Formats):
     def test_what_does_not_fit(self):
         self.save("labels.npy", LABELS)
         self.write("x", LOGITS.tobytes())
-        for words, says in ((("f64", "4,4"), "cut off"), (("f64", "4,2"), "longer"), (("f32", "4,3"), "longer"),
-                            (("f64", "9223372036854775807,9"), "claims"), (("f64", "4,3", "--offset", "1"), "cut off"),
+        for words, says in ((("f64", "4,4"), "the shape, the type or the file is wrong"), (("f64", "4,2"), "the shape"), (("f32", "4,3"), "the type"),
+                            (("f64", "9223372036854775807,9"), "claims"), (("f64", "4,3", "--offset", "1"), "the offset"),
                             (("f64", "4,3", "--offset", "97"), "offset")):
             self.refused(65, "loss", "x", "labels.npy", "--dtype", words[0], "--shape", *words[1:], says=["x", says])
 

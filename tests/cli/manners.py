@@ -80,7 +80,8 @@ class Mistyped(Case):
         for typed, meant in (("--label-smooth", "--label-smoothing"), ("--lable-smoothing=0.1", "--label-smoothing"),
                              ("--smoothing", "--label-smoothing"), ("--jsn", "--json"), ("--gard", "--grad"),
                              ("--reductio", "--reduction"), ("--rowloss", "--row-loss"), ("-grad", "--grad"),
-                             ("--probs", None), ("--hlep", "--help"), ("--x", None), ("-x", None),
+                             ("--probs", None), ("--gradient", "--grad"), ("--ignore-index", "--ignore"),
+                             ("--weight", "--row-weight"), ("--hlep", "--help"), ("--x", None), ("-x", None),
                              ("--" + "y" * 1000, None)):
             err = self.refused(64, "loss", "a.npy", "b.npy", typed, says=["no such flag", "xent loss --help"])
             self.assertEqual(re.findall(r"did you mean (\S+)\?", err), [meant] if meant else [], err)

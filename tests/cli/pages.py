@@ -213,6 +213,16 @@ class Docs(Case):
                 if flag != "--help":
                     self.assertTrue((f"`{flag}" if verb == "loss" else flag) in page, f"docs/{verb}.md has no {flag}")
 
+    def test_the_front_page(self):
+        """It has every flag of the main verb, and what it shows is what is printed, but for the time."""
+        page = self.doc("../README.md")
+        for flag in re.findall(r"(?m)^  (?:-\w, )?(--[a-z-]+)", self.xent("help", "loss")[1]):
+            if flag != "--help":
+                self.assertRegex(page, rf"(?m)^\|.*`{flag}\b", flag)
+        digits = os.path.join(DOCS, "../examples/digits")
+        out = self.xent("loss", os.path.join(digits, "logits.npy"), os.path.join(digits, "labels.npy"))[1]
+        self.assertIn("labels.npy\n" + out[:out.index("time ")] + "time ", page)
+
     def test_exit_codes(self):
         listed = re.findall(r"(?m)^  (\d+) ", self.xent("help")[1])
         page = self.doc("cli.md")

@@ -52,9 +52,9 @@ class Case(unittest.TestCase):
         done = subprocess.run([XENT, *map(str, words)], text=True, timeout=300, **settings)
         return done.returncode, done.stdout, done.stderr
 
-    def loss(self, *words, logits="logits.npy", labels="labels.npy"):
+    def loss(self, *words, logits="logits.npy", labels="labels.npy", **settings):
         """`xent loss --json` of the batch, which must succeed in silence."""
-        code, out, err = self.xent("loss", logits, labels, *words, "--json", "-q")
+        code, out, err = self.xent("loss", logits, labels, *words, "--json", "-q", **settings)
         self.assertEqual((code, err), (0, ""))
         return json.loads(out)
 
