@@ -4,7 +4,6 @@
 
 #include "sweep.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -18,15 +17,13 @@ static int64_t class_stride(const row_view *view) {
 }
 
 /* Whether a coefficient keeps its precision as a lane, or is 0. */
-static bool fits_lane(int64_t lane_bytes, double coefficient) {
+static bool fits_lane(const xent_coefficients *by, double coefficient) {
     double size = fabs(coefficient);
-    double least = lane_bytes == 8 ? DBL_MIN : FLT_MIN,
-           most = lane_bytes == 8 ? DBL_MAX : FLT_MAX / 2;
-    return size == 0 || (size >= least && size <= most);
+    return size == 0 || (size >= by->least && size <= by->most);
 }
 
-static bool blend_fits(int64_t lane_bytes, const struct blend *blend) {
-    return fits_lane(lane_bytes, blend->a) && fits_lane(lane_bytes, blend->b);
+static bool blend_fits(const struct plan *plan, const struct blend *blend) {
+    return fits_lane(&plan->formula.by, blend->a) && fits_lane(&plan->formula.by, blend->b);
 }
 
 /* For coefficients out of a double's range too: E into what is written. An E of 0 gives no part,
@@ -52,7 +49,7 @@ static void blend_in_double(const struct plan *plan, const struct blend *blend,
 
 static void blend_along(const struct plan *plan, const struct blend *blend, const double *weight,
                         const void *e, int64_t n, void *g) {
-    if (!blend_fits(lane_size(plan), blend))
+    if (!blend_fits(plan, blend))
         blend_in_double(plan, blend, weight, e, 1, n, g, 1);
     else if (blend->b == 0)
         plan->kernels->grad(e, n, blend->a, g);
@@ -65,7 +62,7 @@ static bool fit_lanes(const struct plan *plan, const struct blend *blends, int c
                       double *b) {
     bool all = true;
     for (int j = 0; j < count; j++) {
-        bool fits = blend_fits(lane_size(plan), &blends[j]);
+        bool fits = blend_fits(plan, &blends[j]);
         a[j] = fits ? blends[j].a : 0;
         b[j] = fits && blends[j].b != 0 ? blends[j].b : 0; /* +0, as where b is left out */
         all &= fits;
@@ -80,7 +77,7 @@ static void blend_across(const struct plan *plan, const struct blend *blends, co
     bool all_fit = fit_lanes(plan, blends, count, a, b);
     plan->kernels->grad_across(e, count, n, a, b, weight, g, class_stride);
     for (int j = 0; !all_fit && j < count; j++)
-        if (!blend_fits(lane_size(plan), &blends[j]))
+        if (!blend_fits(plan, &blends[j]))
             blend_in_double(plan, &blends[j], weight, (const char *)e + j * lane_size(plan), ACROSS,
                             n, g[j], class_stride);
 }
@@ -175,6 +172,15 @@ static void write_tile(const struct plan *plan, const struct rows *rows,
                      class_stride(grad));
 }
 
+/* Whether all that is to be written of a group are gradients of one tile, whose coefficients are in
+ * the columns as the kernel takes them. What rows without a gradient get meanwhile does not matter:
+ * fill_rows comes last. */
+static bool is_simple(const struct plan *plan, const struct rows *rows,
+                      const struct side_by_side *group) {
+    return plan->shape.classes <= TILE && !plan->shape.probability.data && rows->all_fit &&
+           group->consecutive;
+}
+
 /* Where the classes do not fit the tile, E is computed again, a tile at a time. */
 static void write_group(const struct plan *plan, struct scratch scratch, const struct rows *rows,
                         const struct side_by_side *group, int index) {
@@ -183,6 +189,13 @@ static void write_group(const struct plan *plan, struct scratch scratch, const s
     void *tile = tile_of(plan, scratch, index);
     const void *x[ACROSS];
     double factors[ACROSS];
+    int i = group->row[0];
+    if (is_simple(plan, rows, group)) {
+        plan->kernels->grad_across(tile, group->count, classes, rows->columns.a + i,
+                                   rows->columns.b + i, weights_from(plan, 0), rows->grad + i,
+                                   class_stride(&plan->shape.grad));
+        return;
+    }
     for (int64_t first = 0; first < classes; first += TILE) {
         int64_t b = first / BLOCK, n = classes - first < TILE ? classes - first : TILE;
         const xent_stats_columns *block = &scratch.columns[index * plan->blocks + b];

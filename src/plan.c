@@ -38,9 +38,10 @@ static int choose_phase_rows(enum way way, int64_t classes) {
  * hand out: up to MOST_ROWS and about 65536 logits, and at most about 1024 groups. */
 int64_t choose_group_rows(int64_t rows, int64_t classes) {
     int64_t wanted = 65536 / classes, least = rows / 1024 + 1;
-    if (wanted > MOST_ROWS)
-        wanted = MOST_ROWS;
-    return wanted > least ? wanted : least;
+    if (wanted > 1024)
+        wanted = 1024;
+    wanted = wanted > least ? wanted : least;
+    return wanted > MOST_ROWS ? (wanted + MOST_ROWS - 1) / MOST_ROWS * MOST_ROWS : wanted;
 }
 
 static size_t blocks_size(const struct plan *plan) {

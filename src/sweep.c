@@ -76,6 +76,8 @@ int next_side_by_side(const struct plan *plan, const struct rows *rows, int i, i
     }
     if (!counted)
         group->count = 0;
+    group->consecutive =
+        group->count > 0 && group->row[group->count - 1] == group->row[0] + group->count - 1;
     return i;
 }
 

@@ -20,6 +20,7 @@ void *kept_terms(const struct plan *plan, struct scratch scratch, const struct r
 /* Rows of a phase that go side by side. */
 struct side_by_side {
     int count, row[ACROSS];
+    bool consecutive; /* no row between them is left out */
 };
 
 /* The next of them, from row i of a phase that ends before row `end`; returns the row to go on

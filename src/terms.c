@@ -4,6 +4,7 @@
  * decides. */
 #include "terms.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -75,7 +76,7 @@ void merge_stats(xent_stats *into, const xent_stats *from, double scale, const x
 }
 
 struct formula make_formula(const xent_options *options, bool plain, int64_t classes,
-                            double denominator) {
+                            int64_t lane_bytes, double denominator) {
     return (struct formula){
         .logits_are = options->logits_are,
         .by = {.scale = options->softcap > 0 ? 1 : options->logit_scale,
@@ -83,6 +84,8 @@ struct formula make_formula(const xent_options *options, bool plain, int64_t cla
                .hard = 1 - options->label_smoothing,
                .z_loss = options->z_loss,
                .denominator = denominator,
+               .least = lane_bytes == 8 ? DBL_MIN : FLT_MIN,
+               .most = lane_bytes == 8 ? DBL_MAX : FLT_MAX / 2,
                .plain = plain},
     };
 }
@@ -202,8 +205,7 @@ void finish_rows(const struct formula *formula, struct rows *rows, int from, int
     for (int i = from; is_logits && !all_usable && i < from + count; i++)
         if (rows->kind[i] != ROW_COUNTED || rows->poisoned[i])
             clear_columns(rows, i);
-    if (is_logits)
-        math->finish(&formula->by, &rows->columns, from, count);
+    rows->all_fit = is_logits && math->finish(&formula->by, &rows->columns, from, count);
     for (int i = from; !is_logits && i < from + count; i++)
         if (rows->kind[i] == ROW_COUNTED)
             finish_from_probability(formula, rows, i, math);

@@ -21,7 +21,7 @@ struct formula {
 };
 
 struct formula make_formula(const xent_options *options, bool plain, int64_t classes,
-                            double denominator);
+                            int64_t lane_bytes, double denominator);
 
 typedef enum row_kind {
     ROW_SKIPPED, /* ignored, or bad and to be ignored: everything 0 */
@@ -35,6 +35,7 @@ struct rows {
     int64_t first; /* the call's row that is the first here */
     int count;     /* at most MOST_ROWS */
     bool all_counted;
+    bool all_fit; /* of the last phase: no a or b is out of a lane's range */
     row_kind kind[MOST_ROWS];
     int64_t label[MOST_ROWS], prediction[MOST_ROWS];
     /* where class 0 of each row lies; of the last two only if they are wanted */

@@ -140,7 +140,7 @@ static xent_status compute(struct plan *plan, int64_t groups, xent_total *counts
                     (int)call.width, plan->scratch_size);
     plan->class_weight = gather_weights(&call);
     plan->formula = make_formula(&plan->options, plan->plain, plan->shape.classes,
-                                 gradient_denominator(&plan->options, counts));
+                                 lane_size(plan), gradient_denominator(&plan->options, counts));
     xent_total found = XENT_TOTAL_INIT;
     if (call.width > 1)
         run_on_tasks(&call, &found);

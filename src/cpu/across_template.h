@@ -45,11 +45,6 @@ static void NAME(unpack)(const LANE *tile, int rows, int64_t n, int64_t class_st
     const int64_t step = class_stride * (int64_t)sizeof(ELEM);
     LANE lines[WIDTH * TILE];
     ELEM scattered[TILE];
-    if (NAME(side_by_side)((const void *const *)g, rows)) {
-        for (int64_t c = 0; c < n; c++)
-            STORE((unsigned char *)g[0] + c * step, v_load(tile + c * ACROSS));
-        return;
-    }
     transpose(tile, ACROSS, n, WIDTH, lines, TILE);
     for (int row = 0; row < rows; row++) {
         unsigned char *to = class_stride == 1 ? g[row] : (unsigned char *)scattered;
@@ -62,29 +57,38 @@ static void NAME(unpack)(const LANE *tile, int rows, int64_t n, int64_t class_st
 
 /* arg, max and poisoned of a group's rows. Classes [first, first + n) of the block are in tile. */
 static void NAME(group_largest)(const LANE *tile, int64_t first, int64_t n, group *rows) {
-    for (int64_t c = 0; c < n; c++) {
+    vec max = rows->max, arg = rows->arg, class = v_set((LANE)first);
+    mask bad = rows->bad;
+    for (int64_t c = 0; c < n; c++, class = v_add(class, v_set(1))) {
         vec a = v_load(tile + c * ACROSS);
-        rows->bad = v_or(rows->bad, v_bad(a));
-        mask larger = v_lt(rows->max, a);
-        rows->max = v_select(larger, a, rows->max);
-        rows->arg = v_select(larger, v_set((LANE)(first + c)), rows->arg);
+        mask larger = v_lt(max, a);
+        bad = v_or(bad, v_bad(a));
+        max = v_select(larger, a, max);
+        arg = v_select(larger, class, arg);
     }
+    *rows = (group){.max = max, .arg = arg, .bad = bad};
 }
 
-/* Turns tile into E; adds to the sums. The moments come first, while x is there. */
-static void NAME(group_sum)(LANE *tile, int64_t first, int64_t n, const group *rows, double scale,
-                            bool more, const double *weight, group_sums *sums) {
-    for (int64_t c = 0; c < n; c++) {
-        int64_t part = (first + c) % PARTS, moment = (first + c) % MOMENT_PARTS;
+/* Turns tile into E; adds to the sums, of which those that `first` is the first to reach begin with
+ * it. The moments come first, while x is there. */
+static inline __attribute__((always_inline)) void
+NAME(group_sum)(LANE *tile, int64_t first, int64_t n, const group *rows, double scale, bool more,
+                const double *weight, group_sums *sums) {
+    vec *rest = sums->rest + first % PARTS, top = sums->top;
+    vec class = v_set((LANE)first);
+    for (int64_t c = 0; c < n; c++, class = v_add(class, v_set(1))) {
         vec x = v_load(tile + c * ACROSS), e = group_term(x, rows);
+        mask is_top = v_eq(class, rows->arg);
         v_store(tile + c * ACROSS, e);
+        if (more && first == 0)
+            sums->gap[c] = sums->heat[c] = w_set(0);
         if (more)
-            add_moments(x, e, rows, scale, weight ? weight[c] : 1, &sums->gap[moment],
-                        &sums->heat[moment]);
-        mask top = v_eq(v_set((LANE)(first + c)), rows->arg);
-        sums->top = v_select(top, e, sums->top);
-        sums->rest[part] = v_add(sums->rest[part], v_select(top, v_set(0), e));
+            add_moments(x, e, rows, scale, weight ? weight[c] : 1, &sums->gap[c], &sums->heat[c]);
+        top = v_select(is_top, e, top);
+        e = v_select(is_top, v_set(0), e);
+        rest[c] = first < PARTS ? e : v_add(rest[c], e);
     }
+    sums->top = top;
 }
 
 /* Statistics of a group's rows, whose first is `row`. Where the block is longer than a tile and e is
@@ -103,12 +107,15 @@ static void NAME(group_stats)(const void *const *x, int count, int64_t n, int64_
     }
     group_refer(&rows, scale);
     group_sums sums;
-    clear_sums(&sums, n, more);
+    sums.top = v_set(0);
     for (int64_t c = 0; c < n; c += chunk) {
         int64_t some = n - c < chunk ? n - c : chunk;
         if (n > chunk)
             NAME(pack)(x, count, c, some, class_stride, tile);
-        NAME(group_sum)(tile, c, some, &rows, scale, more, weight ? weight + c : NULL, &sums);
+        if (more)
+            NAME(group_sum)(tile, c, some, &rows, scale, true, weight ? weight + c : NULL, &sums);
+        else
+            NAME(group_sum)(tile, c, some, &rows, scale, false, NULL, &sums);
     }
     group_finish(&rows, &sums, n, more, weight, stats, row);
 }
@@ -135,18 +142,38 @@ static void NAME(terms_across)(const void *const *x, int rows, int64_t n, int64_
     }
 }
 
+/* Class c of a group's rows: a*E - b*weight. */
+static inline vec NAME(blend)(const LANE *tile, int64_t c, vec a, wide b, const double *weight,
+                              vec pull) {
+    if (weight)
+        pull = v_narrow(w_mul(b, w_set(-weight[c])));
+    return v_fma(a, v_load(tile + c * ACROSS), pull);
+}
+
+static void NAME(grad_group)(const LANE *tile, int rows, int64_t n, const double *a,
+                             const double *b, const double *weight, void *const *g,
+                             int64_t class_stride) {
+    const vec factor_a = v_narrow(load_rows(a, rows));
+    const wide factor_b = load_rows(b, rows);
+    const vec pull = v_narrow(w_mul(factor_b, w_set(-1)));
+    LANE values[TILE * ACROSS];
+    unsigned char *to = g[0];
+    bool side_by_side = NAME(side_by_side)((const void *const *)g, rows);
+    for (int64_t c = 0; c < n; c++) {
+        vec value = NAME(blend)(tile, c, factor_a, factor_b, weight, pull);
+        if (side_by_side)
+            STORE(to + c * class_stride * (int64_t)sizeof(ELEM), value);
+        else
+            v_store(values + c * ACROSS, value);
+    }
+    if (!side_by_side)
+        NAME(unpack)(values, rows, n, class_stride, g);
+}
+
 static void NAME(grad_across)(const void *e, int rows, int64_t n, const double *a, const double *b,
                               const double *weight, void *const *g, int64_t class_stride) {
-    for (int row = 0; row < rows; row += WIDTH) {
-        const LANE *tile = (const LANE *)e + row;
-        int count = rows - row < WIDTH ? rows - row : WIDTH;
-        const vec factor_a = v_narrow(load_rows(a + row, count));
-        const wide factor_b = load_rows(b + row, count);
-        LANE values[TILE * ACROSS];
-        for (int64_t c = 0; c < n; c++) {
-            vec pull = v_narrow(w_mul(factor_b, w_set(weight ? -weight[c] : -1)));
-            v_store(values + c * ACROSS, v_fma(factor_a, v_load(tile + c * ACROSS), pull));
-        }
-        NAME(unpack)(values, count, n, class_stride, g + row);
-    }
+    for (int row = 0; row < rows; row += WIDTH)
+        NAME(grad_group)
+    ((const LANE *)e + row, rows - row < WIDTH ? rows - row : WIDTH, n, a + row, b + row, weight,
+     g + row, class_stride);
 }

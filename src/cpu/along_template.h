@@ -22,9 +22,12 @@ static inline void NAME(store)(unsigned char *g, int64_t i, int64_t n, vec a) {
 
 /* Element i as a lane. */
 static inline LANE NAME(one)(const unsigned char *x, int64_t i) {
-    LANE lanes[WIDTH];
-    v_store(lanes, NAME(load)(x, i, i + 1));
-    return lanes[0];
+    LANE lane;
+    if (sizeof(ELEM) == sizeof(LANE)) {
+        memcpy(&lane, x + i * (int64_t)sizeof(ELEM), sizeof lane);
+        return lane;
+    }
+    return first_lane(NAME(load)(x, i, i + 1));
 }
 
 /* The largest element that each lane has met, and minus the number of the step where it first did. */
@@ -235,12 +238,18 @@ static void NAME(widen)(const void *x, int64_t n, int64_t stride, double *out) {
         out[i] = (double)NAME(one)(from + i * stride * (int64_t)sizeof(ELEM), 0);
 }
 
+/* value as an element at `to`, rounded once. */
+static inline void NAME(put_one)(double value, unsigned char *to) {
+    LANE lane = round_to_lane(value, sizeof(ELEM) < sizeof(LANE));
+    if (sizeof(ELEM) == sizeof(LANE))
+        memcpy(to, &lane, sizeof lane);
+    else
+        NAME(store)(to, 0, 1, v_set(lane));
+}
+
 static void NAME(narrow)(const double *in, int64_t n, void *out, int64_t stride) {
-    unsigned char *to = out;
-    for (int64_t i = 0; i < n; i++) {
-        vec lanes = v_set(round_to_lane(in[i], sizeof(ELEM) < sizeof(LANE)));
-        NAME(store)(to + i * stride * (int64_t)sizeof(ELEM), 0, 1, lanes);
-    }
+    for (int64_t i = 0; i < n; i++)
+        NAME(put_one)(in[i], (unsigned char *)out + i * stride * (int64_t)sizeof(ELEM));
 }
 
 static void NAME(pick)(const void *const *x, int64_t n, double *out) {
@@ -250,5 +259,5 @@ static void NAME(pick)(const void *const *x, int64_t n, double *out) {
 
 static void NAME(put)(const double *in, int64_t n, void *const *out) {
     for (int64_t i = 0; i < n; i++)
-        NAME(narrow)(in + i, 1, out[i], 1);
+        NAME(put_one)(in[i], out[i]);
 }

@@ -138,20 +138,12 @@ static inline vec group_term(vec x, const group *rows) {
     return exp2_term(v_sub(x, rows->shift), rows->high, rows->low, rows->base, rows->floor);
 }
 
-/* Sums over the classes of a group's rows; in partial sums. */
+/* Sums over the classes of a group's rows; in partial sums, of which only those are set that have a
+ * class. */
 typedef struct group_sums {
     vec top, rest[PARTS];
     wide gap[MOMENT_PARTS], heat[MOMENT_PARTS];
 } group_sums;
-
-static void clear_sums(group_sums *sums, int64_t n, bool more) {
-    sums->top = v_set(0);
-    for (int part = 0; part < PARTS && part < n; part++) {
-        sums->rest[part] = v_set(0);
-        if (more && part < MOMENT_PARTS)
-            sums->gap[part] = sums->heat[part] = w_set(0);
-    }
-}
 
 static inline void add_moments(vec x, vec e, const group *rows, double scale, double weight,
                                wide *gap, wide *heat) {
@@ -161,12 +153,18 @@ static inline void add_moments(vec x, vec e, const group *rows, double scale, do
     *heat = w_where_eq(terms, zero, *heat, w_fma(terms, d, *heat));
 }
 
-/* The PARTS partial sums of rows side by side fold by halves in double. */
-static wide fold_group(const vec *parts, int64_t n) {
-    wide sums[PARTS];
-    for (int64_t i = 0; i < PARTS && i < n; i++)
-        sums[i] = v_widen(parts[i]);
-    return fold_wide(sums, n, PARTS);
+/* The first n of PARTS partial sums of rows side by side fold by halves in double. */
+static inline wide fold_group(const vec *parts, int64_t n) {
+    wide sums[PARTS / 2];
+    int half = PARTS / 2;
+    while (half >= n)
+        half /= 2;
+    if (half == 0)
+        return v_widen(parts[0]);
+    for (int i = 0; i < half; i++)
+        sums[i] = i + half < n ? w_add(v_widen(parts[i]), v_widen(parts[i + half]))
+                               : v_widen(parts[i]);
+    return fold_wide(sums, half, half);
 }
 
 static double sum_weights(const double *weight, int64_t n) {

@@ -102,6 +102,7 @@ typedef struct xent_coefficients {
     double hard;        /* 1 - e */
     double z_loss;      /* q */
     double denominator; /* D; 0: the gradient is not used */
+    double least, most; /* what a lane holds with its full precision */
     bool plain; /* rate and z_loss are 0, all weights 1, no softcap, and nothing but loss, a, b and
                    label_grad is wanted: the weights' and moments' columns are not read */
 } xent_coefficients;
@@ -135,8 +136,9 @@ typedef struct xent_math {
     /* Adds n values, a multiple of SUM_LANES, to SUM_LANES sums of two doubles each: value i to sum
      * i % SUM_LANES, with an error of at most 2^-105 of it. low is 0 where high is not finite. */
     void (*add)(double *high, double *low, const double *values, int64_t n);
-    /* The formula: the second half of the columns of rows [first, first + n). */
-    void (*finish)(const xent_coefficients *by, xent_columns *rows, int64_t first, int64_t n);
+    /* The formula: the second half of the columns of rows [first, first + n). Returns whether all a
+     * and b are 0 or of a size in [least, most]. */
+    bool (*finish)(const xent_coefficients *by, xent_columns *rows, int64_t first, int64_t n);
 } xent_math;
 
 /* The best of this machine, under the cap of XENT_ISA. dtype: F32, F64, BF16 or F16. */

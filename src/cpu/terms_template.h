@@ -26,8 +26,16 @@ static inline dvec exp_of_fall(dvec max, dvec x, dvec scale) {
     return d_select(d_eq(e, zero), zero, d_fma(d_sub(zero, low), e, e));
 }
 
-/* D_WIDTH rows from row i on. */
-static inline void finish_some(const xent_coefficients *by, xent_columns *rows, int64_t i) {
+/* Whether a value is neither 0 nor of a size in [by->least, by->most]. */
+static inline dmask is_extreme(const xent_coefficients *by, dvec value) {
+    const dvec zero = d_set(0), least = d_set(by->least);
+    dvec size = d_max(value, d_sub(zero, value));
+    size = d_select(d_eq(value, zero), least, size);
+    return d_or(d_bad(size), d_or(d_lt(size, least), d_lt(d_set(by->most), size)));
+}
+
+/* D_WIDTH rows from row i on; where a or b is extreme. */
+static inline dmask finish_some(const xent_coefficients *by, xent_columns *rows, int64_t i) {
     const dvec zero = d_set(0), one = d_set(1), scale = d_set(by->scale), rate = d_set(by->rate);
     const dvec z_loss = d_set(by->z_loss);
     const dvec max = d_load(rows->max + i), top = d_load(rows->top + i);
@@ -55,13 +63,15 @@ static inline void finish_some(const xent_coefficients *by, xent_columns *rows, 
     dvec soft = plus_times(z_loss, d_add(lse, lse), product_of(rate, mass));
     dvec pull = product_of(rate, k);
     dvec label_part = d_fma(soft, p, d_sub(zero, d_fma(hard, others, pull)));
-    d_store(rows->a + i, d_div(times(d_add(hard, soft), scaled), sum));
-    d_store(rows->b + i, times(rate, scaled));
+    dvec a = d_div(times(d_add(hard, soft), scaled), sum), b = times(rate, scaled);
+    d_store(rows->a + i, a);
+    d_store(rows->b + i, b);
     d_store(rows->label_grad + i, times(times(d_load(rows->label_slope + i), label_part), part));
+    return d_or(is_extreme(by, a), is_extreme(by, b));
 }
 
 /* The same operations where the coefficients leave out the rest (by->plain). */
-static inline void finish_plain(const xent_coefficients *by, xent_columns *rows, int64_t i) {
+static inline dmask finish_plain(const xent_coefficients *by, xent_columns *rows, int64_t i) {
     const dvec zero = d_set(0), one = d_set(1), scale = d_set(by->scale);
     const dvec part = d_div(one, d_set(by->denominator)), scaled = d_mul(scale, part);
     const dvec max = d_load(rows->max + i), top = d_load(rows->top + i);
@@ -75,15 +85,19 @@ static inline void finish_plain(const xent_coefficients *by, xent_columns *rows,
     dvec share = d_div(d_select(label_is_top, rest, d_mul(ratio, top)), sum);
     dvec others = d_select(label_is_top, share, d_sub(one, share));
     dvec label_part = d_mul(scale, d_sub(zero, others));
-    d_store(rows->a + i, d_div(scaled, sum));
+    dvec a = d_div(scaled, sum);
+    d_store(rows->a + i, a);
     d_store(rows->b + i, zero);
     d_store(rows->label_grad + i, times(label_part, part));
+    return is_extreme(by, a);
 }
 
-static void math_finish(const xent_coefficients *by, xent_columns *rows, int64_t first, int64_t n) {
+static bool math_finish(const xent_coefficients *by, xent_columns *rows, int64_t first, int64_t n) {
+    dmask extreme = d_bad(d_set(0));
     int64_t i = first;
     for (; by->plain && i < first + n; i += D_WIDTH)
-        finish_plain(by, rows, i);
+        extreme = d_or(extreme, finish_plain(by, rows, i));
     for (; i < first + n; i += D_WIDTH)
-        finish_some(by, rows, i);
+        extreme = d_or(extreme, finish_some(by, rows, i));
+    return !d_any(extreme);
 }
