@@ -61,8 +61,8 @@ static void sweep_along(const struct plan *plan, struct scratch scratch, struct 
 
 /* Neighbours in memory stay together, since vectors hold them as they lie; else only counted rows
  * are taken. */
-int next_side_by_side(const struct plan *plan, const struct rows *rows, int i, int end,
-                      struct side_by_side *group) {
+static int gather_side_by_side(const struct plan *plan, const struct rows *rows, int i, int end,
+                               struct side_by_side *group) {
     bool counted = false;
     group->count = 0;
     while (i < end && group->count < ACROSS) {
@@ -81,6 +81,17 @@ int next_side_by_side(const struct plan *plan, const struct rows *rows, int i, i
     return i;
 }
 
+int next_side_by_side(const struct plan *plan, const struct rows *rows, int i, int end,
+                      struct side_by_side *group) {
+    if (!rows->all_counted)
+        return gather_side_by_side(plan, rows, i, end, group);
+    group->consecutive = true;
+    group->count = end - i < ACROSS ? end - i : ACROSS;
+    for (int j = 0; j < ACROSS; j++)
+        group->row[j] = i + j;
+    return i + group->count;
+}
+
 xent_stats stats_of_column(const xent_stats_columns *columns, int j) {
     return (xent_stats){
         .arg = (int64_t)columns->arg[j],
@@ -96,26 +107,30 @@ xent_stats stats_of_column(const xent_stats_columns *columns, int j) {
     };
 }
 
+static void take_column(const struct plan *plan, const xent_stats_columns *block, int j,
+                        struct rows *rows, int i) {
+    xent_columns *columns = &rows->columns;
+    columns->max[i] = block->max[j];
+    columns->top[i] = block->top[j];
+    columns->rest[i] = block->rest[j];
+    rows->poisoned[i] = (block->poisoned[j] != 0) | (block->arg[j] < 0);
+    rows->prediction[i] = block->poisoned[j] != 0 ? -1 : (int64_t)block->arg[j];
+    if (plan->formula.by.plain)
+        return;
+    columns->mass[i] = block->mass[j];
+    columns->gap[i] = block->gap[j];
+    columns->heat[i] = block->heat[j];
+}
+
 /* The columns of the only block are those of the rows. */
 static void take_columns(const struct plan *plan, const xent_stats_columns *block,
                          const struct side_by_side *group, struct rows *rows) {
-    xent_columns *columns = &rows->columns;
-    for (int j = 0; j < group->count; j++) {
-        int i = group->row[j];
-        if (rows->kind[i] != ROW_COUNTED)
-            continue;
-        columns->max[i] = block->max[j];
-        columns->top[i] = block->top[j];
-        columns->rest[i] = block->rest[j];
-        rows->poisoned[i] = block->poisoned[j] != 0 || block->arg[j] < 0;
-        rows->prediction[i] = block->poisoned[j] != 0 ? -1 : (int64_t)block->arg[j];
-    }
-    for (int j = 0; !plan->formula.by.plain && j < group->count; j++) {
-        int i = group->row[j];
-        columns->mass[i] = block->mass[j];
-        columns->gap[i] = block->gap[j];
-        columns->heat[i] = block->heat[j];
-    }
+    int first = group->row[0];
+    for (int j = 0; rows->all_counted && j < group->count; j++)
+        take_column(plan, block, j, rows, first + j);
+    for (int j = 0; !rows->all_counted && j < group->count; j++)
+        if (rows->kind[group->row[j]] == ROW_COUNTED)
+            take_column(plan, block, j, rows, group->row[j]);
 }
 
 void *tile_of(const struct plan *plan, struct scratch scratch, int index) {

@@ -36,7 +36,7 @@ static void NAME(pack)(const void *const *x, int rows, int64_t first, int64_t n,
     }
     for (int row = rows; row < WIDTH; row++)
         memset(lines + row * TILE, 0, (size_t)n * sizeof(LANE));
-    transpose(lines, TILE, WIDTH, n, tile, ACROSS);
+    rows_to_tile(lines, TILE, n, tile);
 }
 
 /* n <= TILE classes of a group's rows from tile to where they belong. */
@@ -45,7 +45,7 @@ static void NAME(unpack)(const LANE *tile, int rows, int64_t n, int64_t class_st
     const int64_t step = class_stride * (int64_t)sizeof(ELEM);
     LANE lines[WIDTH * TILE];
     ELEM scattered[TILE];
-    transpose(tile, ACROSS, n, WIDTH, lines, TILE);
+    tile_to_rows(tile, n, lines, TILE);
     for (int row = 0; row < rows; row++) {
         unsigned char *to = class_stride == 1 ? g[row] : (unsigned char *)scattered;
         for (int64_t c = 0; c < n; c += WIDTH)
@@ -66,7 +66,9 @@ static void NAME(group_largest)(const LANE *tile, int64_t first, int64_t n, grou
         max = v_select(larger, a, max);
         arg = v_select(larger, class, arg);
     }
-    *rows = (group){.max = max, .arg = arg, .bad = bad};
+    rows->max = max;
+    rows->arg = arg;
+    rows->bad = bad;
 }
 
 /* Turns tile into E; adds to the sums, of which those that `first` is the first to reach begin with
@@ -99,7 +101,8 @@ static void NAME(group_stats)(const void *const *x, int count, int64_t n, int64_
     LANE own[TILE * ACROSS];
     const int64_t chunk = e ? n : TILE;
     LANE *tile = e ? e : own;
-    group rows = empty_group();
+    group rows;
+    begin_group(&rows);
     for (int64_t c = 0; c < n; c += chunk) {
         int64_t some = n - c < chunk ? n - c : chunk;
         NAME(pack)(x, count, c, some, class_stride, tile);
@@ -133,7 +136,9 @@ static void NAME(terms_across)(const void *const *x, int rows, int64_t n, int64_
                                double scale, const xent_stats_columns *stats, void *e) {
     for (int row = 0; row < rows; row += WIDTH) {
         LANE *tile = (LANE *)e + row;
-        group these = {.max = v_narrow(w_load(stats->max + row))};
+        group these;
+        begin_group(&these);
+        these.max = v_narrow(w_load(stats->max + row));
         group_refer(&these, scale);
         NAME(pack)
         (x + row, rows - row < WIDTH ? rows - row : WIDTH, 0, n, class_stride, tile);

@@ -113,21 +113,32 @@ typedef struct group {
     vec high, low, shift, base, floor;
 } group;
 
-static inline group empty_group(void) {
-    return (group){.max = v_set(-INFINITY), .arg = v_set(-1), .bad = v_bad(v_set(0))};
+/* As of rows without classes. */
+static inline void begin_group(group *rows) {
+    rows->max = v_set(-INFINITY);
+    rows->arg = v_set(-1);
+    rows->bad = v_bad(v_set(0));
+}
+
+/* Which rows' E are shifted; `size` is |max|, or 0 without one. */
+static inline mask find_shifted(vec size, double scale) {
+    LANE sizes[WIDTH], far[WIDTH];
+    if (!v_any(v_lt(v_set((LANE)(0x1p19 / scale)), size))) /* by far none */
+        return v_lt(v_set(0), v_set(0));
+    v_store(sizes, size);
+    for (int row = 0; row < WIDTH; row++)
+        far[row] = scale * (double)sizes[row] >= 0x1p20;
+    return v_eq(v_load(far), v_set(1));
 }
 
 /* Sets what the E of the rows refer to, from their maxima. */
 static inline void group_refer(group *rows, double scale) {
     const factor log2e = log2e_times(scale);
-    LANE max[WIDTH], far[WIDTH];
-    v_store(max, rows->max);
-    for (int row = 0; row < WIDTH; row++)
-        far[row] = max[row] > -(LANE)INFINITY && fabs(scale * (double)max[row]) >= 0x1p20;
-    rows->shifted = v_eq(v_load(far), v_set(1));
-    rows->shift = v_select(rows->shifted, rows->max, v_set(0));
-    vec centre = v_select(v_eq(rows->max, v_set(-INFINITY)), v_set(0), rows->max);
-    centre = v_select(rows->shifted, v_set(0), centre);
+    const vec zero = v_set(0);
+    vec centre = v_select(v_eq(rows->max, v_set(-INFINITY)), zero, rows->max);
+    rows->shifted = find_shifted(v_max(centre, v_sub(zero, centre)), scale);
+    rows->shift = v_select(rows->shifted, centre, zero);
+    centre = v_select(rows->shifted, zero, centre);
     rows->high = v_set(log2e.high);
     rows->low = v_set(log2e.low);
     rows->base = v_fma(centre, rows->high, v_set(MAGIC));
@@ -198,47 +209,3 @@ static void group_finish(const group *rows, group_sums *sums, int64_t n, bool mo
     w_store(stats->heat + row, more ? fold_wide(sums->heat, n, MOMENT_PARTS) : w_set(0));
 }
 
-/* Four lanes of four rows, exchanged; rows are a step of lanes apart. */
-#if defined(__has_builtin)
-#if __has_builtin(__builtin_shufflevector)
-#define HAS_SHUFFLE
-#endif
-#endif
-static inline void transpose_four(const LANE *from, int64_t from_step, LANE *to, int64_t to_step) {
-#ifdef HAS_SHUFFLE
-    typedef LANE four __attribute__((vector_size(4 * sizeof(LANE))));
-    four a, b, c, d;
-    memcpy(&a, from, sizeof a);
-    memcpy(&b, from + from_step, sizeof b);
-    memcpy(&c, from + 2 * from_step, sizeof c);
-    memcpy(&d, from + 3 * from_step, sizeof d);
-    four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-    four ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-    four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-    four cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-    a = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
-    b = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
-    c = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
-    d = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
-    memcpy(to, &a, sizeof a);
-    memcpy(to + to_step, &b, sizeof b);
-    memcpy(to + 2 * to_step, &c, sizeof c);
-    memcpy(to + 3 * to_step, &d, sizeof d);
-#else
-    for (int i = 0; i < 4; i++)
-        for (int j = 0; j < 4; j++)
-            to[i * to_step + j] = from[j * from_step + i];
-#endif
-}
-
-/* The lanes of rows x columns at `from` with rows and columns exchanged; both may be taken in fours
- * where a group is that wide. */
-static inline void transpose(const LANE *from, int64_t from_step, int64_t rows, int64_t columns,
-                             LANE *to, int64_t to_step) {
-    for (int64_t i = 0; WIDTH >= 4 && i < rows; i += 4)
-        for (int64_t j = 0; j < columns; j += 4)
-            transpose_four(from + i * from_step + j, from_step, to + j * to_step + i, to_step);
-    for (int64_t i = 0; WIDTH < 4 && i < rows; i++)
-        for (int64_t j = 0; j < columns; j++)
-            to[j * to_step + i] = from[i * from_step + j];
-}

@@ -11,6 +11,8 @@
 
 #include "block_template.h"
 
+#include "transpose_template.h"
+
 const xent_math MATH_TABLE = {.exp = math_exp,
                               .log = math_log,
                               .log1p = math_log1p,

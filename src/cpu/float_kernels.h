@@ -7,6 +7,8 @@
 
 #include "block_template.h"
 
+#include "transpose_template.h"
+
 #define TYPE f32
 #define ELEM float
 #define LOAD s_load_f32

@@ -24,6 +24,12 @@
 #define v_max_lane d_max_lane
 #define v_select d_select
 #define v_scale2 d_scale2
+#define v_load_fours d_load_fours
+#define v_store_fours d_store_fours
+#define v_exchange_fours d_exchange_fours
+#ifdef D_FOURS
+#define FOURS
+#endif
 
 #define MAGIC 0x1.8p52 /* adding it rounds to an integer, for |x| < 2^51 */
 #define FLUSH 1021     /* 2^n with n < -FLUSH is taken as 0 */

@@ -138,4 +138,26 @@ SOME_BY_COPY(s_load_some_bf16, s_store_some_bf16, s_load_bf16, s_store_bf16, sve
              uint16_t)
 SOME_BY_COPY(s_load_some_f16, s_store_some_f16, s_load_f16, s_store_f16, svec, S_WIDTH, uint16_t)
 
+/* Lanes in fours: what each word does is said in transpose_template.h. */
+#define S_FOURS
+static inline svec s_load_fours(const float *p, int64_t step) {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(p + step), 1);
+}
+
+static inline void s_store_fours(float *p, int64_t step, svec a) {
+    _mm_storeu_ps(p, _mm256_castps256_ps128(a));
+    _mm_storeu_ps(p + step, _mm256_extractf128_ps(a, 1));
+}
+
+static inline void s_exchange_fours(svec *a, svec *b, svec *c, svec *d) {
+    __m256d ab_low = _mm256_castps_pd(_mm256_unpacklo_ps(*a, *b));
+    __m256d ab_high = _mm256_castps_pd(_mm256_unpackhi_ps(*a, *b));
+    __m256d cd_low = _mm256_castps_pd(_mm256_unpacklo_ps(*c, *d));
+    __m256d cd_high = _mm256_castps_pd(_mm256_unpackhi_ps(*c, *d));
+    *a = _mm256_castpd_ps(_mm256_unpacklo_pd(ab_low, cd_low));
+    *b = _mm256_castpd_ps(_mm256_unpackhi_pd(ab_low, cd_low));
+    *c = _mm256_castpd_ps(_mm256_unpacklo_pd(ab_high, cd_high));
+    *d = _mm256_castpd_ps(_mm256_unpackhi_pd(ab_high, cd_high));
+}
+
 #endif

@@ -156,4 +156,31 @@ static inline void s_store_some_f16(void *p, int64_t n, svec a) {
     _mm256_mask_storeu_epi16(p, s_first_lanes(n), s_to_f16(a));
 }
 
+/* Lanes in fours: what each word does is said in transpose_template.h. */
+#define S_FOURS
+static inline svec s_load_fours(const float *p, int64_t step) {
+    __m512 a = _mm512_castps128_ps512(_mm_loadu_ps(p));
+    a = _mm512_insertf32x4(a, _mm_loadu_ps(p + step), 1);
+    a = _mm512_insertf32x4(a, _mm_loadu_ps(p + 2 * step), 2);
+    return _mm512_insertf32x4(a, _mm_loadu_ps(p + 3 * step), 3);
+}
+
+static inline void s_store_fours(float *p, int64_t step, svec a) {
+    _mm_storeu_ps(p, _mm512_castps512_ps128(a));
+    _mm_storeu_ps(p + step, _mm512_extractf32x4_ps(a, 1));
+    _mm_storeu_ps(p + 2 * step, _mm512_extractf32x4_ps(a, 2));
+    _mm_storeu_ps(p + 3 * step, _mm512_extractf32x4_ps(a, 3));
+}
+
+static inline void s_exchange_fours(svec *a, svec *b, svec *c, svec *d) {
+    __m512d ab_low = _mm512_castps_pd(_mm512_unpacklo_ps(*a, *b));
+    __m512d ab_high = _mm512_castps_pd(_mm512_unpackhi_ps(*a, *b));
+    __m512d cd_low = _mm512_castps_pd(_mm512_unpacklo_ps(*c, *d));
+    __m512d cd_high = _mm512_castps_pd(_mm512_unpackhi_ps(*c, *d));
+    *a = _mm512_castpd_ps(_mm512_unpacklo_pd(ab_low, cd_low));
+    *b = _mm512_castpd_ps(_mm512_unpackhi_pd(ab_low, cd_low));
+    *c = _mm512_castpd_ps(_mm512_unpacklo_pd(ab_high, cd_high));
+    *d = _mm512_castpd_ps(_mm512_unpackhi_pd(ab_high, cd_high));
+}
+
 #endif

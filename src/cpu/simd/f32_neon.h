@@ -118,4 +118,27 @@ SOME_BY_COPY(s_load_some_bf16, s_store_some_bf16, s_load_bf16, s_store_bf16, sve
              uint16_t)
 SOME_BY_COPY(s_load_some_f16, s_store_some_f16, s_load_f16, s_store_f16, svec, S_WIDTH, uint16_t)
 
+/* Lanes in fours: what each word does is said in transpose_template.h. */
+#define S_FOURS
+static inline svec s_load_fours(const float *p, int64_t step) {
+    (void)step;
+    return vld1q_f32(p);
+}
+
+static inline void s_store_fours(float *p, int64_t step, svec a) {
+    (void)step;
+    vst1q_f32(p, a);
+}
+
+static inline void s_exchange_fours(svec *a, svec *b, svec *c, svec *d) {
+    float64x2_t ab_low = vreinterpretq_f64_f32(vzip1q_f32(*a, *b));
+    float64x2_t ab_high = vreinterpretq_f64_f32(vzip2q_f32(*a, *b));
+    float64x2_t cd_low = vreinterpretq_f64_f32(vzip1q_f32(*c, *d));
+    float64x2_t cd_high = vreinterpretq_f64_f32(vzip2q_f32(*c, *d));
+    *a = vreinterpretq_f32_f64(vzip1q_f64(ab_low, cd_low));
+    *b = vreinterpretq_f32_f64(vzip2q_f64(ab_low, cd_low));
+    *c = vreinterpretq_f32_f64(vzip1q_f64(ab_high, cd_high));
+    *d = vreinterpretq_f32_f64(vzip2q_f64(ab_high, cd_high));
+}
+
 #endif

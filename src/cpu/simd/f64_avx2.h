@@ -118,4 +118,25 @@ static inline void d_store_some(void *p, int64_t n, dvec a) {
     _mm256_maskstore_pd(p, d_first_lanes(n), a);
 }
 
+/* Lanes in fours: what each word does is said in transpose_template.h. */
+#define D_FOURS
+static inline dvec d_load_fours(const double *p, int64_t step) {
+    (void)step;
+    return _mm256_loadu_pd(p);
+}
+
+static inline void d_store_fours(double *p, int64_t step, dvec a) {
+    (void)step;
+    _mm256_storeu_pd(p, a);
+}
+
+static inline void d_exchange_fours(dvec *a, dvec *b, dvec *c, dvec *d) {
+    __m256d ab_even = _mm256_unpacklo_pd(*a, *b), ab_odd = _mm256_unpackhi_pd(*a, *b);
+    __m256d cd_even = _mm256_unpacklo_pd(*c, *d), cd_odd = _mm256_unpackhi_pd(*c, *d);
+    *a = _mm256_permute2f128_pd(ab_even, cd_even, 0x20);
+    *b = _mm256_permute2f128_pd(ab_odd, cd_odd, 0x20);
+    *c = _mm256_permute2f128_pd(ab_even, cd_even, 0x31);
+    *d = _mm256_permute2f128_pd(ab_odd, cd_odd, 0x31);
+}
+
 #endif

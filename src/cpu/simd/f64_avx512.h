@@ -115,4 +115,27 @@ static inline void d_store_some(void *p, int64_t n, dvec a) {
     _mm512_mask_storeu_pd(p, d_first_lanes(n), a);
 }
 
+/* Lanes in fours: what each word does is said in transpose_template.h. */
+#define D_FOURS
+static inline dvec d_load_fours(const double *p, int64_t step) {
+    return _mm512_insertf64x4(_mm512_castpd256_pd512(_mm256_loadu_pd(p)),
+                              _mm256_loadu_pd(p + step), 1);
+}
+
+static inline void d_store_fours(double *p, int64_t step, dvec a) {
+    _mm256_storeu_pd(p, _mm512_castpd512_pd256(a));
+    _mm256_storeu_pd(p + step, _mm512_extractf64x4_pd(a, 1));
+}
+
+static inline void d_exchange_fours(dvec *a, dvec *b, dvec *c, dvec *d) {
+    const __m512i low = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13);
+    const __m512i high = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
+    __m512d ab_even = _mm512_unpacklo_pd(*a, *b), ab_odd = _mm512_unpackhi_pd(*a, *b);
+    __m512d cd_even = _mm512_unpacklo_pd(*c, *d), cd_odd = _mm512_unpackhi_pd(*c, *d);
+    *a = _mm512_permutex2var_pd(ab_even, low, cd_even);
+    *b = _mm512_permutex2var_pd(ab_odd, low, cd_odd);
+    *c = _mm512_permutex2var_pd(ab_even, high, cd_even);
+    *d = _mm512_permutex2var_pd(ab_odd, high, cd_odd);
+}
+
 #endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ * A lane each of WIDTH rows as a vector, and back, once per lane type: four classes at a time and in
+ * whole vectors, since a vector is slow to read right after its parts were written. A tile holds
+ * such vectors ACROSS lanes apart.
+ *
+ * Where WIDTH is a multiple of 4 (FOURS), v_load_fours(p, step) reads four lanes at p, four at p +
+ * step, and so on; v_store_fours writes them there; v_exchange_fours takes every four lanes of four
+ * vectors as a matrix and exchanges its rows and columns. */
+
+/* Lanes [0, n) of rows that are `step` lanes apart into a tile; n is rounded up to a multiple of
+ * 4. */
+static inline void rows_to_tile(const LANE *rows, int64_t step, int64_t n, LANE *tile) {
+#ifdef FOURS
+    for (int64_t c = 0; c < n; c += 4, tile += 4 * ACROSS) {
+        vec fours[4];
+        for (int i = 0; i < 4; i++)
+            fours[i] = v_load_fours(rows + i * step + c, 4 * step);
+        v_exchange_fours(&fours[0], &fours[1], &fours[2], &fours[3]);
+        for (int i = 0; i < 4; i++)
+            v_store(tile + i * ACROSS, fours[i]);
+    }
+#else
+    for (int row = 0; row < WIDTH; row++)
+        for (int64_t c = 0; c < n; c++)
+            tile[c * ACROSS + row] = rows[row * step + c];
+#endif
+}
+
+/* And back. */
+static inline void tile_to_rows(const LANE *tile, int64_t n, LANE *rows, int64_t step) {
+#ifdef FOURS
+    for (int64_t c = 0; c < n; c += 4, tile += 4 * ACROSS) {
+        vec fours[4];
+        for (int i = 0; i < 4; i++)
+            fours[i] = v_load(tile + i * ACROSS);
+        v_exchange_fours(&fours[0], &fours[1], &fours[2], &fours[3]);
+        for (int i = 0; i < 4; i++)
+            v_store_fours(rows + i * step + c, 4 * step, fours[i]);
+    }
+#else
+    for (int row = 0; row < WIDTH; row++)
+        for (int64_t c = 0; c < n; c++)
+            rows[row * step + c] = tile[c * ACROSS + row];
+#endif
+}
