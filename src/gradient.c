@@ -102,11 +102,12 @@ static struct blend probability_blend(const struct rows *rows, int i, double fac
 }
 
 static bool has_gradient(const struct rows *rows, int i) {
-    return rows->kind[i] == ROW_COUNTED && !rows->grad_is_zero[i] && !rows->grad_is_nan[i];
+    return rows->ordinary ||
+           (rows->kind[i] == ROW_COUNTED && !rows->grad_is_zero[i] && !rows->grad_is_nan[i]);
 }
 
 static bool has_probability(const struct rows *rows, int i) {
-    return rows->kind[i] == ROW_COUNTED && !rows->probability_is_nan[i];
+    return rows->ordinary || (rows->kind[i] == ROW_COUNTED && !rows->probability_is_nan[i]);
 }
 
 static void *at_class(const row_view *view, void *row, int64_t class) {
@@ -263,11 +264,11 @@ static void write_labels(const struct plan *plan, const struct rows *rows, int f
     double entry[MOST_ROWS];
     void *to[MOST_ROWS];
     int n = 0;
-    for (int i = from; plan->shape.grad.data && i < from + count; i++)
-        if (has_gradient(rows, i)) {
-            entry[n] = rows->columns.label_grad[i];
-            to[n++] = at_class(&plan->shape.grad, rows->grad[i], rows->label[i]);
-        }
+    for (int i = from; i < from + count; i++) {
+        entry[n] = rows->columns.label_grad[i];
+        to[n] = at_class(&plan->shape.grad, rows->grad[i], rows->label[i]);
+        n += has_gradient(rows, i);
+    }
     plan->kernels->put(entry, n, to);
 }
 
@@ -285,6 +286,8 @@ void write_gradients(const struct plan *plan, struct scratch scratch, const stru
              rows->kind[i] == ROW_COUNTED && plan->way == WAY_BENT && b < plan->blocks; b++)
             write_bent_block(plan, rows, i, b);
     }
-    fill_rows(plan, rows, from, count);
-    write_labels(plan, rows, from, count);
+    if (!rows->ordinary)
+        fill_rows(plan, rows, from, count);
+    if (plan->shape.grad.data)
+        write_labels(plan, rows, from, count);
 }

@@ -45,8 +45,8 @@ static int64_t at_most(int64_t value, int64_t limit) {
     return value < limit ? value : limit;
 }
 
-/* The labels of rows [first, first + count) as 64 bits each. */
-static void read_labels(const row_view *labels, int64_t first, int64_t count, int64_t *values) {
+void read_labels(const layout *shape, int64_t first, int64_t count, int64_t *values) {
+    const row_view *labels = &shape->labels;
     label_reader *read = readers[labels->dtype];
     for (int64_t done = 0, run; done < count; done += run) {
         int64_t step;
@@ -75,14 +75,14 @@ void classify_labels(const layout *shape, const xent_options *options, int64_t f
     int64_t values[CHUNK];
     for (int64_t done = 0; done < count; done += CHUNK) {
         int64_t n = at_most(CHUNK, count - done);
-        read_labels(&shape->labels, first + done, n, values);
+        read_labels(shape, first + done, n, values);
         classify_values(shape, options, values, n, classes_out + done);
     }
 }
 
 int64_t label_bits(const layout *shape, int64_t row) {
     int64_t bits;
-    read_labels(&shape->labels, row, 1, &bits);
+    read_labels(shape, row, 1, &bits);
     return bits;
 }
 

@@ -8,6 +8,9 @@
 /* What a label that is not a class stands for. */
 enum { LABEL_IGNORED = -1, LABEL_BAD = -2 };
 
+/* The labels of rows [first, first + count) as 64 bits each. */
+void read_labels(const layout *shape, int64_t first, int64_t count, int64_t *values);
+
 /* A row's label: the class in [0, classes), LABEL_IGNORED or LABEL_BAD. Ignore values win over
  * classes. Writes those of rows [first, first + count) to classes_out. */
 void classify_labels(const layout *shape, const xent_options *options, int64_t first, int64_t count,

@@ -38,6 +38,7 @@
 #define make_plan xent_private_make_plan
 #define merge_stats xent_private_merge_stats
 #define next_side_by_side xent_private_next_side_by_side
+#define read_labels xent_private_read_labels
 #define read_options xent_private_read_options
 #define read_outputs xent_private_read_outputs
 #define row_address xent_private_row_address

@@ -21,6 +21,7 @@ struct plan {
     const xent_kernels *kernels, *doubles; /* of the logits' dtype, and of F64 */
     const xent_math *math;
     const double *class_weight; /* contiguous [C], or NULL: all 1 */
+    bool all_counted;           /* no row of the call is ignored or bad */
     enum way way;
     bool neighbours;     /* ACROSS: rows lie side by side in memory, a class axis outside of them */
     int phase_rows;      /* rows taken through each step together, at most MOST_ROWS */
@@ -38,7 +39,7 @@ struct plan {
  * order: a function of the shape alone, since it says which numbers are added first. */
 int64_t choose_group_rows(int64_t rows, int64_t classes);
 
-/* All but formula and class_weight, which the data decide. */
+/* All but formula, class_weight and all_counted, which the data decide. */
 struct plan make_plan(const layout *shape, const xent_options *options, const xent_outputs *outputs,
                       bool wants_total);
 

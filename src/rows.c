@@ -31,19 +31,31 @@ static void look_up_weights(const struct plan *plan, struct rows *rows) {
     }
 }
 
+static void begin_kinds(const struct plan *plan, int64_t first, int count, struct rows *rows) {
+    bool all_counted = true;
+    classify_labels(&plan->shape, &plan->options, first, count, rows->label);
+    for (int i = 0; i < count; i++) {
+        rows->kind[i] = (unsigned char)kind_of(plan, rows->label[i]);
+        all_counted &= rows->kind[i] == ROW_COUNTED;
+    }
+    rows->all_counted = all_counted;
+}
+
 static void begin_rows(const struct plan *plan, int64_t first, int count, struct rows *rows) {
     const layout *shape = &plan->shape;
     rows->first = first;
     rows->count = count;
-    classify_labels(shape, &plan->options, first, count, rows->label);
-    int counted = 0;
-    for (int i = 0; i < count; i++) {
-        rows->kind[i] = kind_of(plan, rows->label[i]);
-        counted += rows->kind[i] == ROW_COUNTED;
+    rows->all_counted = plan->all_counted;
+    if (plan->all_counted) {
+        read_labels(shape, first, count, rows->label);
+        memset(rows->kind, ROW_COUNTED, (size_t)count);
+    } else {
+        begin_kinds(plan, first, count, rows);
+    }
+    for (int i = 0; !(plan->all_counted && plan->reads_logits) && i < count; i++) {
         rows->prediction[i] = -1;
         rows->poisoned[i] = false;
     }
-    rows->all_counted = counted == count;
     if (!plan->formula.by.plain)
         look_up_weights(plan, rows);
     row_addresses(&shape->logits, first, count, rows->logits);
@@ -86,18 +98,27 @@ static void write_rows(const layout *shape, const struct rows *rows) {
     write_integers(&shape->prediction, rows, rows->prediction);
 }
 
-/* A skipped row's loss is 0 and its prediction -1, which is no label of a counted row. */
-static void count_rows(const struct rows *rows, xent_total *total) {
-    int64_t correct = 0, nonfinite = 0;
-    for (int i = 0; i < rows->count; i++) {
-        correct += rows->prediction[i] == rows->label[i] && rows->kind[i] == ROW_COUNTED;
-        nonfinite += !isfinite(rows->columns.loss[i]);
-    }
+/* An uncounted row has prediction -1 and a negative label. */
+static void count_correct(const struct rows *rows, xent_total *total) {
+    int64_t correct = 0;
+    for (int i = 0; i < rows->count; i++)
+        correct += (rows->prediction[i] == rows->label[i]) & (rows->label[i] >= 0);
     total->correct += correct;
-    total->nonfinite += nonfinite;
-    for (int i = 0; total->first_nonfinite_row < 0 && nonfinite > 0; i++)
-        if (!isfinite(rows->columns.loss[i]))
+}
+
+/* Losses that are not finite leave a sum that is not. */
+static void count_nonfinite(const struct rows *rows, const struct lane_sums *sums,
+                            xent_total *total) {
+    double differences = 0; /* NaN unless all sums are finite */
+    for (int lane = 0; lane < SUM_LANES; lane++)
+        differences += sums->high[lane] - sums->high[lane];
+    for (int i = 0; differences != 0 && i < rows->count; i++) {
+        if (isfinite(rows->columns.loss[i]))
+            continue;
+        total->nonfinite++;
+        if (total->first_nonfinite_row < 0)
             total->first_nonfinite_row = rows->first + i;
+    }
 }
 
 /* Takes rows through the steps that stay in the first-level cache. */
@@ -127,8 +148,9 @@ void run_rows(const struct plan *plan, int64_t first, int64_t count, void *memor
         begin_rows(plan, first + done, left < MOST_ROWS ? (int)left : MOST_ROWS, &rows);
         run_phases(plan, scratch, &rows);
         write_rows(&plan->shape, &rows);
-        count_rows(&rows, total);
+        count_correct(&rows, total);
         add_losses(&rows, &losses);
+        count_nonfinite(&rows, &losses, total);
     }
     finish_sum(&losses, &total->loss_sum, &total->loss_sum_low);
 }

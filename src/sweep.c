@@ -3,6 +3,7 @@
 #include "sweep.h"
 
 #include <math.h>
+#include <string.h>
 
 int64_t block_length(const struct plan *plan, int64_t i) {
     int64_t left = plan->shape.classes - i * BLOCK;
@@ -107,30 +108,36 @@ xent_stats stats_of_column(const xent_stats_columns *columns, int j) {
     };
 }
 
-static void take_column(const struct plan *plan, const xent_stats_columns *block, int j,
-                        struct rows *rows, int i) {
+static void take_column(const xent_stats_columns *block, int j, struct rows *rows, int i) {
+    xent_stats stats = stats_of_column(block, j);
+    set_columns(rows, i, &stats);
+}
+
+/* All columns of rows from `first` on, which are ordinary so far. */
+static void take_columns(const xent_stats_columns *block, int count, struct rows *rows, int first) {
     xent_columns *columns = &rows->columns;
-    columns->max[i] = block->max[j];
-    columns->top[i] = block->top[j];
-    columns->rest[i] = block->rest[j];
-    rows->poisoned[i] = (block->poisoned[j] != 0) | (block->arg[j] < 0);
-    rows->prediction[i] = block->poisoned[j] != 0 ? -1 : (int64_t)block->arg[j];
-    if (plan->formula.by.plain)
-        return;
-    columns->mass[i] = block->mass[j];
-    columns->gap[i] = block->gap[j];
-    columns->heat[i] = block->heat[j];
+    const size_t size = (size_t)count * sizeof(double);
+    memcpy(columns->max + first, block->max, size);
+    memcpy(columns->top + first, block->top, size);
+    memcpy(columns->rest + first, block->rest, size);
+    for (int j = 0; j < count; j++) {
+        bool poisoned = (block->poisoned[j] != 0) | (block->arg[j] < 0);
+        rows->prediction[first + j] = (int64_t)block->arg[j];
+        rows->poisoned[first + j] = poisoned;
+        rows->any_poisoned |= poisoned;
+    }
 }
 
 /* The columns of the only block are those of the rows. */
-static void take_columns(const struct plan *plan, const xent_stats_columns *block,
-                         const struct side_by_side *group, struct rows *rows) {
-    int first = group->row[0];
-    for (int j = 0; rows->all_counted && j < group->count; j++)
-        take_column(plan, block, j, rows, first + j);
-    for (int j = 0; !rows->all_counted && j < group->count; j++)
+static void take_block(const struct plan *plan, const xent_stats_columns *block,
+                       const struct side_by_side *group, struct rows *rows) {
+    if (rows->all_counted && plan->formula.by.plain) {
+        take_columns(block, group->count, rows, group->row[0]);
+        return;
+    }
+    for (int j = 0; j < group->count; j++)
         if (rows->kind[group->row[j]] == ROW_COUNTED)
-            take_column(plan, block, j, rows, group->row[j]);
+            take_column(block, j, rows, group->row[j]);
 }
 
 void *tile_of(const struct plan *plan, struct scratch scratch, int index) {
@@ -157,7 +164,7 @@ static void sweep_group(const struct plan *plan, struct scratch scratch,
         }
     }
     if (plan->blocks == 1)
-        take_columns(plan, scratch.columns + index, group, rows);
+        take_block(plan, scratch.columns + index, group, rows);
     for (int j = 0; plan->blocks > 1 && j < group->count; j++)
         set_columns(rows, group->row[j], &rows->stats[group->row[j]]);
 }
@@ -224,6 +231,7 @@ static void read_label_logits(const struct plan *plan, struct rows *rows, int fr
 
 void sweep_rows(const struct plan *plan, struct scratch scratch, struct rows *rows, int from,
                 int count) {
+    rows->any_poisoned = false;
     if (plan->way != WAY_ALONG)
         read_label_logits(plan, rows, from, count);
     if (plan->way == WAY_ACROSS && plan->reads_logits)

@@ -105,6 +105,7 @@ void set_columns(struct rows *rows, int i, const xent_stats *stats) {
     columns->heat[i] = stats->heat;
     rows->prediction[i] = stats->poisoned ? -1 : stats->arg;
     rows->poisoned[i] = stats->poisoned || stats->arg < 0;
+    rows->any_poisoned |= rows->poisoned[i];
 }
 
 static void lose_row(struct rows *rows, int i) {
@@ -189,27 +190,20 @@ static void correct_row(const struct formula *formula, struct rows *rows, int i)
     }
 }
 
-static bool any_poisoned(const struct rows *rows, int from, int count) {
-    bool any = false;
-    for (int i = from; i < from + count; i++)
-        any |= rows->poisoned[i];
-    return any;
-}
-
 void finish_rows(const struct formula *formula, struct rows *rows, int from, int count,
                  const xent_math *math) {
     bool is_logits = formula->logits_are == XENT_LOGITS;
-    bool all_usable = rows->all_counted && is_logits && !any_poisoned(rows, from, count);
-    for (int i = from; i < from + count; i++)
-        rows->grad_is_zero[i] = rows->grad_is_nan[i] = rows->probability_is_nan[i] = false;
-    for (int i = from; is_logits && !all_usable && i < from + count; i++)
+    rows->ordinary = formula->by.plain && formula->by.denominator > 0 && rows->all_counted &&
+                     !rows->any_poisoned;
+    for (int i = from; is_logits && !rows->ordinary && i < from + count; i++)
         if (rows->kind[i] != ROW_COUNTED || rows->poisoned[i])
             clear_columns(rows, i);
     rows->all_fit = is_logits && math->finish(&formula->by, &rows->columns, from, count);
+    for (int i = from; !rows->ordinary && i < from + count; i++)
+        rows->grad_is_zero[i] = rows->grad_is_nan[i] = rows->probability_is_nan[i] = false;
     for (int i = from; !is_logits && i < from + count; i++)
         if (rows->kind[i] == ROW_COUNTED)
             finish_from_probability(formula, rows, i, math);
-    bool as_written = all_usable && formula->by.plain && formula->by.denominator > 0;
-    for (int i = from; !as_written && i < from + count; i++)
+    for (int i = from; !rows->ordinary && i < from + count; i++)
         correct_row(formula, rows, i);
 }

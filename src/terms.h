@@ -35,16 +35,18 @@ struct rows {
     int64_t first; /* the call's row that is the first here */
     int count;     /* at most MOST_ROWS */
     bool all_counted;
-    bool all_fit; /* of the last phase: no a or b is out of a lane's range */
-    row_kind kind[MOST_ROWS];
+    /* Of the phase at work: a row of it is poisoned; no a or b is out of a lane's range; every row is
+     * counted and has the gradient that its columns say. */
+    bool any_poisoned, all_fit, ordinary;
+    unsigned char kind[MOST_ROWS]; /* a row_kind */
     int64_t label[MOST_ROWS], prediction[MOST_ROWS];
     /* where class 0 of each row lies; of the last two only if they are wanted */
     void *logits[MOST_ROWS], *grad[MOST_ROWS], *probability[MOST_ROWS];
     xent_stats stats[MOST_ROWS]; /* but of rows ACROSS that are a single block */
     bool poisoned[MOST_ROWS];    /* no largest logit, or a NaN or +inf among them */
     xent_columns columns;
-    /* What is not as the columns a, b, label_grad and share say: all of the gradient is 0, or NaN;
-     * all probabilities are NaN. */
+    /* Where rows are not ordinary, what is not as the columns a, b, label_grad and share say: all of
+     * the gradient is 0, or NaN; all probabilities are NaN. */
     bool grad_is_zero[MOST_ROWS], grad_is_nan[MOST_ROWS], probability_is_nan[MOST_ROWS];
 };
 

@@ -139,6 +139,7 @@ static xent_status compute(struct plan *plan, int64_t groups, xent_total *counts
         return fail(error, XENT_NO_MEMORY, "out of memory: %d tasks need %zu bytes of scratch each",
                     (int)call.width, plan->scratch_size);
     plan->class_weight = gather_weights(&call);
+    plan->all_counted = counts->counted == counts->rows;
     plan->formula = make_formula(&plan->options, plan->plain, plan->shape.classes,
                                  lane_size(plan), gradient_denominator(&plan->options, counts));
     xent_total found = XENT_TOTAL_INIT;

@@ -63,7 +63,7 @@ static void NAME(group_largest)(const LANE *tile, int64_t first, int64_t n, grou
         vec a = v_load(tile + c * ACROSS);
         mask larger = v_lt(max, a);
         bad = v_or(bad, v_bad(a));
-        max = v_select(larger, a, max);
+        max = v_max(a, max);
         arg = v_select(larger, class, arg);
     }
     rows->max = max;
