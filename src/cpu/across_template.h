@@ -13,46 +13,81 @@ static inline bool NAME(side_by_side)(const void *const *x, int rows) {
     return !apart;
 }
 
+/* Classes [first, n) of a row as lanes at `line`; beyond n anything. */
+static inline void NAME(read_line)(const unsigned char *row, int64_t first, int64_t n,
+                                   int64_t class_stride, LANE *line) {
+    const int64_t step = class_stride * (int64_t)sizeof(ELEM);
+    ELEM gathered[TILE];
+    if (class_stride != 1) {
+        for (int64_t c = first; c < n; c++)
+            memcpy(gathered + c, row + c * step, sizeof(ELEM));
+        row = (const unsigned char *)gathered;
+    }
+    for (int64_t c = first; c < n; c += WIDTH)
+        v_store(line + c - first, NAME(load)(row, c, n));
+}
+
+static inline void NAME(write_line)(const LANE *line, int64_t first, int64_t n,
+                                    int64_t class_stride, unsigned char *row) {
+    const int64_t step = class_stride * (int64_t)sizeof(ELEM);
+    ELEM scattered[TILE];
+    bool scatters = class_stride != 1 || sizeof(ELEM) == sizeof(LANE);
+    unsigned char *to = scatters ? (unsigned char *)scattered : row;
+    for (int64_t c = first; sizeof(ELEM) < sizeof(LANE) && c < n; c += WIDTH)
+        NAME(store)(to, c, n, v_load(line + c - first));
+    const unsigned char *from = sizeof(ELEM) < sizeof(LANE)
+                                    ? (const unsigned char *)(scattered + first)
+                                    : (const unsigned char *)line;
+    for (int64_t c = first; scatters && c < n; c++)
+        memcpy(row + c * step, from + (c - first) * (int64_t)sizeof(ELEM), sizeof(ELEM));
+}
+
+/* How many classes, a multiple of 4, can be taken from memory as they are: where elements are lanes
+ * and follow each other. */
+static inline int64_t NAME(direct)(int64_t n, int64_t class_stride) {
+    return sizeof(ELEM) == sizeof(LANE) && class_stride == 1 ? n - n % 4 : 0;
+}
+
 /* Lanes of classes [first, first + n) of a group's rows into tile, n <= TILE; rows that do not
  * exist become 0. */
 static void NAME(pack)(const void *const *x, int rows, int64_t first, int64_t n,
                        int64_t class_stride, LANE *tile) {
-    const int64_t step = class_stride * (int64_t)sizeof(ELEM), skip = first * step;
+    static const LANE zeros[TILE];
+    const int64_t step = class_stride * (int64_t)sizeof(ELEM);
+    const int64_t direct = NAME(direct)(n, class_stride);
     LANE lines[WIDTH * TILE];
-    ELEM gathered[TILE];
+    const LANE *from[WIDTH];
     if (NAME(side_by_side)(x, rows)) {
+        const unsigned char *p = (const unsigned char *)x[0] + first * step;
         for (int64_t c = 0; c < n; c++)
-            v_store(tile + c * ACROSS, LOAD((const unsigned char *)x[0] + skip + c * step));
+            v_store(tile + c * ACROSS, LOAD(p + c * step));
         return;
     }
-    for (int row = 0; row < rows; row++) {
-        const unsigned char *from = (const unsigned char *)x[row] + skip;
-        for (int64_t c = 0; class_stride != 1 && c < n; c++)
-            memcpy(gathered + c, from + c * step, sizeof(ELEM));
-        if (class_stride != 1)
-            from = (const unsigned char *)gathered;
-        for (int64_t c = 0; c < n; c += WIDTH)
-            v_store(lines + row * TILE + c, NAME(load)(from, c, n));
+    for (int row = 0; row < WIDTH; row++)
+        from[row] = row < rows ? (const LANE *)(const void *)((const char *)x[row] + first * step)
+                               : zeros;
+    rows_to_tile(from, direct, tile);
+    for (int row = 0; row < rows && direct < n; row++) {
+        NAME(read_line)((const unsigned char *)from[row], direct, n, class_stride, lines + row * TILE);
+        from[row] = lines + row * TILE;
     }
-    for (int row = rows; row < WIDTH; row++)
-        memset(lines + row * TILE, 0, (size_t)n * sizeof(LANE));
-    rows_to_tile(lines, TILE, n, tile);
+    rows_to_tile(from, n - direct, tile + direct * ACROSS);
 }
 
 /* n <= TILE classes of a group's rows from tile to where they belong. */
 static void NAME(unpack)(const LANE *tile, int rows, int64_t n, int64_t class_stride,
                          void *const *g) {
-    const int64_t step = class_stride * (int64_t)sizeof(ELEM);
+    const int64_t direct = NAME(direct)(n, class_stride);
     LANE lines[WIDTH * TILE];
-    ELEM scattered[TILE];
-    tile_to_rows(tile, n, lines, TILE);
-    for (int row = 0; row < rows; row++) {
-        unsigned char *to = class_stride == 1 ? g[row] : (unsigned char *)scattered;
-        for (int64_t c = 0; c < n; c += WIDTH)
-            NAME(store)(to, c, n, v_load(lines + row * TILE + c));
-        for (int64_t c = 0; class_stride != 1 && c < n; c++)
-            memcpy((unsigned char *)g[row] + c * step, scattered + c, sizeof(ELEM));
-    }
+    LANE *to[WIDTH];
+    for (int row = 0; row < WIDTH; row++)
+        to[row] = row < rows ? g[row] : lines;
+    tile_to_rows(tile, direct, to);
+    for (int row = 0; row < WIDTH; row++)
+        to[row] = lines + row * TILE;
+    tile_to_rows(tile + direct * ACROSS, n - direct, to);
+    for (int row = 0; row < rows && direct < n; row++)
+        NAME(write_line)(to[row], direct, n, class_stride, g[row]);
 }
 
 /* arg, max and poisoned of a group's rows. Classes [first, first + n) of the block are in tile. */

@@ -3,18 +3,18 @@
  * whole vectors, since a vector is slow to read right after its parts were written. A tile holds
  * such vectors ACROSS lanes apart.
  *
- * Where WIDTH is a multiple of 4 (FOURS), v_load_fours(p, step) reads four lanes at p, four at p +
- * step, and so on; v_store_fours writes them there; v_exchange_fours takes every four lanes of four
- * vectors as a matrix and exchanges its rows and columns. */
+ * Where WIDTH is a multiple of 4 (FOURS), v_load_fours(p, i) reads four lanes at p[0] + i, four at
+ * p[4] + i, and so on; v_store_fours writes them there; v_exchange_fours takes every four lanes of
+ * four vectors as a matrix and exchanges its rows and columns. */
 
-/* Lanes [0, n) of rows that are `step` lanes apart into a tile; n is rounded up to a multiple of
- * 4. */
-static inline void rows_to_tile(const LANE *rows, int64_t step, int64_t n, LANE *tile) {
+/* Lanes [0, n) of the rows that begin at from[0 .. WIDTH) into a tile; n is rounded up to a multiple
+ * of 4. */
+static inline void rows_to_tile(const LANE *const *from, int64_t n, LANE *tile) {
 #ifdef FOURS
     for (int64_t c = 0; c < n; c += 4, tile += 4 * ACROSS) {
         vec fours[4];
         for (int i = 0; i < 4; i++)
-            fours[i] = v_load_fours(rows + i * step + c, 4 * step);
+            fours[i] = v_load_fours(from + i, c);
         v_exchange_fours(&fours[0], &fours[1], &fours[2], &fours[3]);
         for (int i = 0; i < 4; i++)
             v_store(tile + i * ACROSS, fours[i]);
@@ -22,12 +22,12 @@ static inline void rows_to_tile(const LANE *rows, int64_t step, int64_t n, LANE 
 #else
     for (int row = 0; row < WIDTH; row++)
         for (int64_t c = 0; c < n; c++)
-            tile[c * ACROSS + row] = rows[row * step + c];
+            tile[c * ACROSS + row] = from[row][c];
 #endif
 }
 
 /* And back. */
-static inline void tile_to_rows(const LANE *tile, int64_t n, LANE *rows, int64_t step) {
+static inline void tile_to_rows(const LANE *tile, int64_t n, LANE *const *to) {
 #ifdef FOURS
     for (int64_t c = 0; c < n; c += 4, tile += 4 * ACROSS) {
         vec fours[4];
@@ -35,11 +35,11 @@ static inline void tile_to_rows(const LANE *tile, int64_t n, LANE *rows, int64_t
             fours[i] = v_load(tile + i * ACROSS);
         v_exchange_fours(&fours[0], &fours[1], &fours[2], &fours[3]);
         for (int i = 0; i < 4; i++)
-            v_store_fours(rows + i * step + c, 4 * step, fours[i]);
+            v_store_fours(to + i, c, fours[i]);
     }
 #else
     for (int row = 0; row < WIDTH; row++)
         for (int64_t c = 0; c < n; c++)
-            rows[row * step + c] = tile[c * ACROSS + row];
+            to[row][c] = tile[c * ACROSS + row];
 #endif
 }

@@ -140,13 +140,14 @@ SOME_BY_COPY(s_load_some_f16, s_store_some_f16, s_load_f16, s_store_f16, svec, S
 
 /* Lanes in fours: what each word does is said in transpose_template.h. */
 #define S_FOURS
-static inline svec s_load_fours(const float *p, int64_t step) {
-    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(p + step), 1);
+static inline svec s_load_fours(const float *const *p, int64_t i) {
+    __m256 a = _mm256_castps128_ps256(_mm_loadu_ps(p[0] + i));
+    return _mm256_insertf128_ps(a, _mm_loadu_ps(p[4] + i), 1);
 }
 
-static inline void s_store_fours(float *p, int64_t step, svec a) {
-    _mm_storeu_ps(p, _mm256_castps256_ps128(a));
-    _mm_storeu_ps(p + step, _mm256_extractf128_ps(a, 1));
+static inline void s_store_fours(float *const *p, int64_t i, svec a) {
+    _mm_storeu_ps(p[0] + i, _mm256_castps256_ps128(a));
+    _mm_storeu_ps(p[4] + i, _mm256_extractf128_ps(a, 1));
 }
 
 static inline void s_exchange_fours(svec *a, svec *b, svec *c, svec *d) {

@@ -158,18 +158,18 @@ static inline void s_store_some_f16(void *p, int64_t n, svec a) {
 
 /* Lanes in fours: what each word does is said in transpose_template.h. */
 #define S_FOURS
-static inline svec s_load_fours(const float *p, int64_t step) {
-    __m512 a = _mm512_castps128_ps512(_mm_loadu_ps(p));
-    a = _mm512_insertf32x4(a, _mm_loadu_ps(p + step), 1);
-    a = _mm512_insertf32x4(a, _mm_loadu_ps(p + 2 * step), 2);
-    return _mm512_insertf32x4(a, _mm_loadu_ps(p + 3 * step), 3);
+static inline svec s_load_fours(const float *const *p, int64_t i) {
+    __m512 a = _mm512_castps128_ps512(_mm_loadu_ps(p[0] + i));
+    a = _mm512_insertf32x4(a, _mm_loadu_ps(p[4] + i), 1);
+    a = _mm512_insertf32x4(a, _mm_loadu_ps(p[8] + i), 2);
+    return _mm512_insertf32x4(a, _mm_loadu_ps(p[12] + i), 3);
 }
 
-static inline void s_store_fours(float *p, int64_t step, svec a) {
-    _mm_storeu_ps(p, _mm512_castps512_ps128(a));
-    _mm_storeu_ps(p + step, _mm512_extractf32x4_ps(a, 1));
-    _mm_storeu_ps(p + 2 * step, _mm512_extractf32x4_ps(a, 2));
-    _mm_storeu_ps(p + 3 * step, _mm512_extractf32x4_ps(a, 3));
+static inline void s_store_fours(float *const *p, int64_t i, svec a) {
+    _mm_storeu_ps(p[0] + i, _mm512_castps512_ps128(a));
+    _mm_storeu_ps(p[4] + i, _mm512_extractf32x4_ps(a, 1));
+    _mm_storeu_ps(p[8] + i, _mm512_extractf32x4_ps(a, 2));
+    _mm_storeu_ps(p[12] + i, _mm512_extractf32x4_ps(a, 3));
 }
 
 static inline void s_exchange_fours(svec *a, svec *b, svec *c, svec *d) {

@@ -120,14 +120,12 @@ SOME_BY_COPY(s_load_some_f16, s_store_some_f16, s_load_f16, s_store_f16, svec, S
 
 /* Lanes in fours: what each word does is said in transpose_template.h. */
 #define S_FOURS
-static inline svec s_load_fours(const float *p, int64_t step) {
-    (void)step;
-    return vld1q_f32(p);
+static inline svec s_load_fours(const float *const *p, int64_t i) {
+    return vld1q_f32(p[0] + i);
 }
 
-static inline void s_store_fours(float *p, int64_t step, svec a) {
-    (void)step;
-    vst1q_f32(p, a);
+static inline void s_store_fours(float *const *p, int64_t i, svec a) {
+    vst1q_f32(p[0] + i, a);
 }
 
 static inline void s_exchange_fours(svec *a, svec *b, svec *c, svec *d) {

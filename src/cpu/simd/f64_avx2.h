@@ -120,14 +120,12 @@ static inline void d_store_some(void *p, int64_t n, dvec a) {
 
 /* Lanes in fours: what each word does is said in transpose_template.h. */
 #define D_FOURS
-static inline dvec d_load_fours(const double *p, int64_t step) {
-    (void)step;
-    return _mm256_loadu_pd(p);
+static inline dvec d_load_fours(const double *const *p, int64_t i) {
+    return _mm256_loadu_pd(p[0] + i);
 }
 
-static inline void d_store_fours(double *p, int64_t step, dvec a) {
-    (void)step;
-    _mm256_storeu_pd(p, a);
+static inline void d_store_fours(double *const *p, int64_t i, dvec a) {
+    _mm256_storeu_pd(p[0] + i, a);
 }
 
 static inline void d_exchange_fours(dvec *a, dvec *b, dvec *c, dvec *d) {

@@ -117,14 +117,14 @@ static inline void d_store_some(void *p, int64_t n, dvec a) {
 
 /* Lanes in fours: what each word does is said in transpose_template.h. */
 #define D_FOURS
-static inline dvec d_load_fours(const double *p, int64_t step) {
-    return _mm512_insertf64x4(_mm512_castpd256_pd512(_mm256_loadu_pd(p)),
-                              _mm256_loadu_pd(p + step), 1);
+static inline dvec d_load_fours(const double *const *p, int64_t i) {
+    __m512d a = _mm512_castpd256_pd512(_mm256_loadu_pd(p[0] + i));
+    return _mm512_insertf64x4(a, _mm256_loadu_pd(p[4] + i), 1);
 }
 
-static inline void d_store_fours(double *p, int64_t step, dvec a) {
-    _mm256_storeu_pd(p, _mm512_castpd512_pd256(a));
-    _mm256_storeu_pd(p + step, _mm512_extractf64x4_pd(a, 1));
+static inline void d_store_fours(double *const *p, int64_t i, dvec a) {
+    _mm256_storeu_pd(p[0] + i, _mm512_castpd512_pd256(a));
+    _mm256_storeu_pd(p[4] + i, _mm512_extractf64x4_pd(a, 1));
 }
 
 static inline void d_exchange_fours(dvec *a, dvec *b, dvec *c, dvec *d) {
