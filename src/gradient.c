@@ -57,7 +57,7 @@ static void blend_along(const struct plan *plan, const struct blend *blend, cons
         plan->kernels->grad_more(e, n, blend->a, blend->b, weight, g);
 }
 
-/* a and b of the rows of a group, 0 where they do not fit a lane; whether all do. */
+/* a and b of rows side by side, 0 where they do not fit a lane; whether all do. */
 static bool fit_lanes(const struct plan *plan, const struct blend *blends, int count, double *a,
                       double *b) {
     bool all = true;
@@ -70,16 +70,21 @@ static bool fit_lanes(const struct plan *plan, const struct blend *blends, int c
     return all;
 }
 
+/* Where the first E of row j lies in tiles of rows side by side. */
+static const void *tile_lane(const struct plan *plan, const void *tiles, int j) {
+    return (const char *)tiles + (j / ACROSS * TILE * ACROSS + j % ACROSS) * lane_size(plan);
+}
+
 static void blend_across(const struct plan *plan, const struct blend *blends, const double *weight,
-                         const void *e, int count, int64_t n, void *const *g,
+                         const void *tiles, int count, int64_t n, void *const *g,
                          int64_t class_stride) {
-    double a[ACROSS] = {0}, b[ACROSS] = {0};
+    double a[MOST_ROWS] = {0}, b[MOST_ROWS] = {0};
     bool all_fit = fit_lanes(plan, blends, count, a, b);
-    plan->kernels->grad_across(e, count, n, a, b, weight, g, class_stride);
+    plan->kernels->grad_across(tiles, count, n, a, b, weight, g, class_stride);
     for (int j = 0; !all_fit && j < count; j++)
         if (!blend_fits(plan, &blends[j]))
-            blend_in_double(plan, &blends[j], weight, (const char *)e + j * lane_size(plan), ACROSS,
-                            n, g[j], class_stride);
+            blend_in_double(plan, &blends[j], weight, tile_lane(plan, tiles, j), ACROSS, n, g[j],
+                            class_stride);
 }
 
 /* value in every class of a row. */
@@ -133,91 +138,85 @@ static void write_along(const struct plan *plan, struct scratch scratch, const s
     }
 }
 
-/* The factors of block b of the rows of a group. */
+/* The factors of one block of the rows side by side. */
 static void block_factors(const struct plan *plan, const xent_stats_columns *block,
-                          const struct side_by_side *group, const struct rows *rows,
-                          double *factors) {
-    for (int j = 0; j < group->count; j++) {
+                          const struct rows *rows, double *factors) {
+    const struct side_by_side *beside = &rows->beside;
+    for (int j = 0; j < beside->count; j++) {
         factors[j] = 1;
-        if (plan->blocks == 1 || rows->kind[group->row[j]] != ROW_COUNTED)
+        if (plan->blocks == 1 || rows->kind[beside->row[j]] != ROW_COUNTED)
             continue;
         xent_stats stats = stats_of_column(block, j);
-        factors[j] =
-            block_factor(&stats, &rows->stats[group->row[j]], plan->formula.by.scale, plan->math);
+        factors[j] = block_factor(&stats, &rows->stats[beside->row[j]], plan->formula.by.scale,
+                                  plan->math);
     }
 }
 
-/* Classes [first, first + n) of the rows side by side, whose E are in the tile and have these
+/* Classes [first, first + n) of the rows side by side, whose E are in the tiles and have these
  * factors. */
-static void write_tile(const struct plan *plan, const struct rows *rows,
-                       const struct side_by_side *group, const double *factors, const void *tile,
-                       int64_t first, int64_t n) {
+static void write_tiles(const struct plan *plan, const struct rows *rows, const double *factors,
+                        const void *tiles, int64_t first, int64_t n) {
     const row_view *grad = &plan->shape.grad, *probability = &plan->shape.probability;
+    const struct side_by_side *beside = &rows->beside;
     static const struct blend none = {0, 0};
-    struct blend blends[ACROSS];
-    void *to[ACROSS];
-    for (int j = 0; probability->data && j < group->count; j++) {
-        int i = group->row[j];
+    struct blend blends[MOST_ROWS];
+    void *to[MOST_ROWS];
+    for (int j = 0; probability->data && j < beside->count; j++) {
+        int i = beside->row[j];
         blends[j] = has_probability(rows, i) ? probability_blend(rows, i, factors[j]) : none;
         to[j] = at_class(probability, rows->probability[i], first);
     }
     if (probability->data)
-        blend_across(plan, blends, NULL, tile, group->count, n, to, class_stride(probability));
-    for (int j = 0; grad->data && j < group->count; j++) {
-        int i = group->row[j];
+        blend_across(plan, blends, NULL, tiles, beside->count, n, to, class_stride(probability));
+    for (int j = 0; grad->data && j < beside->count; j++) {
+        int i = beside->row[j];
         blends[j] = has_gradient(rows, i) ? gradient_blend(rows, i, factors[j]) : none;
         to[j] = at_class(grad, rows->grad[i], first);
     }
     if (grad->data)
-        blend_across(plan, blends, weights_from(plan, first), tile, group->count, n, to,
+        blend_across(plan, blends, weights_from(plan, first), tiles, beside->count, n, to,
                      class_stride(grad));
 }
 
-/* Whether all that is to be written of a group are gradients of one tile, whose coefficients are in
- * the columns as the kernel takes them. What rows without a gradient get meanwhile does not matter:
- * fill_rows comes last. */
-static bool is_simple(const struct plan *plan, const struct rows *rows,
-                      const struct side_by_side *group) {
-    return plan->shape.classes <= TILE && !plan->shape.probability.data && rows->all_fit &&
-           group->consecutive;
-}
-
-/* Where the classes do not fit the tile, E is computed again, a tile at a time. */
-static void write_group(const struct plan *plan, struct scratch scratch, const struct rows *rows,
-                        const struct side_by_side *group, int index) {
+/* Where the classes do not fit the tiles, E is computed again, some classes at a time. */
+static void write_again(const struct plan *plan, struct scratch scratch, const struct rows *rows) {
     const row_view *logits = &plan->shape.logits;
-    int64_t classes = plan->shape.classes;
-    void *tile = tile_of(plan, scratch, index);
-    const void *x[ACROSS];
-    double factors[ACROSS];
-    int i = group->row[0];
-    if (is_simple(plan, rows, group)) {
-        plan->kernels->grad_across(tile, group->count, classes, rows->columns.a + i,
-                                   rows->columns.b + i, weights_from(plan, 0), rows->grad + i,
-                                   class_stride(&plan->shape.grad));
-        return;
-    }
+    const struct side_by_side *beside = &rows->beside;
+    const int64_t classes = plan->shape.classes;
+    const void *x[MOST_ROWS];
+    double factors[MOST_ROWS];
     for (int64_t first = 0; first < classes; first += TILE) {
-        int64_t b = first / BLOCK, n = classes - first < TILE ? classes - first : TILE;
-        const xent_stats_columns *block = &scratch.columns[index * plan->blocks + b];
+        int64_t n = classes - first < TILE ? classes - first : TILE;
+        const xent_stats_columns *block = &scratch.columns[first / BLOCK];
+        if (plan->blocks == 1 && beside->whole)
+            block = &rows->columns.stats;
         if (first % BLOCK == 0)
-            block_factors(plan, block, group, rows, factors);
-        for (int j = 0; classes > TILE && j < group->count; j++)
-            x[j] = at_class(logits, rows->logits[group->row[j]], first);
-        if (classes > TILE)
-            plan->kernels->terms_across(x, group->count, n, class_stride(logits),
-                                        plan->formula.by.scale, block, tile);
-        write_tile(plan, rows, group, factors, tile, first, n);
+            block_factors(plan, block, rows, factors);
+        for (int j = 0; j < beside->count; j++)
+            x[j] = at_class(logits, rows->logits[beside->row[j]], first);
+        plan->kernels->terms_across(x, beside->count, n, class_stride(logits),
+                                    plan->formula.by.scale, block, scratch.terms);
+        write_tiles(plan, rows, factors, scratch.terms, first, n);
     }
 }
 
-static void write_across(const struct plan *plan, struct scratch scratch, const struct rows *rows,
-                         int from, int count) {
-    struct side_by_side group;
-    int i = next_side_by_side(plan, rows, from, from + count, &group);
-    for (int index = 0; group.count > 0; index++) {
-        write_group(plan, scratch, rows, &group, index);
-        i = next_side_by_side(plan, rows, i, from + count, &group);
+/* Where they do and only gradients are wanted, whose coefficients are in the columns as the kernel
+ * takes them, there is nothing to prepare. What rows without a gradient get meanwhile does not
+ * matter: fill_rows comes last. */
+static void write_across(const struct plan *plan, struct scratch scratch, const struct rows *rows) {
+    const int64_t classes = plan->shape.classes;
+    double factors[MOST_ROWS];
+    if (rows->beside.count == 0)
+        return;
+    if (classes > TILE) {
+        write_again(plan, scratch, rows);
+    } else if (rows->beside.whole && rows->all_fit && !plan->shape.probability.data) {
+        plan->kernels->grad_across(scratch.terms, rows->beside.count, classes, rows->columns.a,
+                                   rows->columns.b, weights_from(plan, 0), rows->grad,
+                                   class_stride(&plan->shape.grad));
+    } else {
+        block_factors(plan, scratch.columns, rows, factors);
+        write_tiles(plan, rows, factors, scratch.terms, 0, classes);
     }
 }
 
@@ -278,7 +277,7 @@ void write_gradients(const struct plan *plan, struct scratch scratch, const stru
         return;
     bool is_logits = plan->formula.logits_are == XENT_LOGITS;
     if (plan->way == WAY_ACROSS && is_logits)
-        write_across(plan, scratch, rows, from, count);
+        write_across(plan, scratch, rows);
     for (int i = from; plan->way != WAY_ACROSS && is_logits && i < from + count; i++) {
         if (rows->kind[i] == ROW_COUNTED && plan->way == WAY_ALONG)
             write_along(plan, scratch, rows, from, i);

@@ -37,7 +37,6 @@
 #define make_layout xent_private_make_layout
 #define make_plan xent_private_make_plan
 #define merge_stats xent_private_merge_stats
-#define next_side_by_side xent_private_next_side_by_side
 #define read_labels xent_private_read_labels
 #define read_options xent_private_read_options
 #define read_outputs xent_private_read_outputs
@@ -54,7 +53,6 @@
 #define stats_of_column xent_private_stats_of_column
 #define sweep_rows xent_private_sweep_rows
 #define task_width xent_private_task_width
-#define tile_of xent_private_tile_of
 #define view_rows xent_private_view_rows
 #define weight_at xent_private_weight_at
 #define weights_from xent_private_weights_from

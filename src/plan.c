@@ -29,7 +29,7 @@ static int choose_phase_rows(enum way way, int64_t classes) {
     if (way == WAY_BENT)
         return 1;
     if (way == WAY_ACROSS)
-        return classes <= BLOCK ? MOST_ROWS : ACROSS;
+        return MOST_ROWS;
     int64_t rows = 8192 / classes;
     return rows < 1 ? 1 : rows > MOST_ROWS ? MOST_ROWS : (int)rows;
 }
@@ -46,7 +46,7 @@ int64_t choose_group_rows(int64_t rows, int64_t classes) {
 
 static size_t blocks_size(const struct plan *plan) {
     if (plan->way == WAY_ACROSS)
-        return (size_t)(plan->phase_rows / ACROSS * plan->blocks) * sizeof(xent_stats_columns);
+        return (size_t)plan->blocks * sizeof(xent_stats_columns);
     int64_t rows = plan->way == WAY_BENT ? 0 : plan->phase_rows;
     return (size_t)(rows * plan->blocks) * sizeof(xent_stats);
 }

@@ -46,7 +46,7 @@ struct plan make_plan(const layout *shape, const xent_options *options, const xe
 /* The parts of one task's scratch memory, which is aligned for doubles. */
 struct scratch {
     xent_stats *blocks;          /* ALONG: [phase_rows][blocks] */
-    xent_stats_columns *columns; /* ACROSS: [phase_rows/ACROSS][blocks] */
+    xent_stats_columns *columns; /* ACROSS: [blocks] */
     void *terms;                 /* ALONG, not kept in place: lanes [phase_rows][C];
                                     ACROSS: lanes [phase_rows/ACROSS][TILE][ACROSS] */
 };

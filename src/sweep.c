@@ -3,7 +3,6 @@
 #include "sweep.h"
 
 #include <math.h>
-#include <string.h>
 
 int64_t block_length(const struct plan *plan, int64_t i) {
     int64_t left = plan->shape.classes - i * BLOCK;
@@ -62,35 +61,19 @@ static void sweep_along(const struct plan *plan, struct scratch scratch, struct 
 
 /* Neighbours in memory stay together, since vectors hold them as they lie; else only counted rows
  * are taken. */
-static int gather_side_by_side(const struct plan *plan, const struct rows *rows, int i, int end,
-                               struct side_by_side *group) {
-    bool counted = false;
-    group->count = 0;
-    while (i < end && group->count < ACROSS) {
-        bool is_counted = rows->kind[i] == ROW_COUNTED;
-        counted |= is_counted;
-        if (is_counted || plan->neighbours)
-            group->row[group->count++] = i;
-        i++;
-        if (group->count == ACROSS && !counted)
-            group->count = 0;
+static void choose_side_by_side(const struct plan *plan, struct rows *rows, int from, int count) {
+    struct side_by_side *beside = &rows->beside;
+    bool any = false;
+    beside->count = 0;
+    beside->whole = from == 0 && (rows->all_counted || plan->neighbours);
+    for (int i = from; i < from + count; i++) {
+        bool counted = rows->all_counted || rows->kind[i] == ROW_COUNTED;
+        any |= counted;
+        beside->row[beside->count] = i;
+        beside->count += counted || plan->neighbours;
     }
-    if (!counted)
-        group->count = 0;
-    group->consecutive =
-        group->count > 0 && group->row[group->count - 1] == group->row[0] + group->count - 1;
-    return i;
-}
-
-int next_side_by_side(const struct plan *plan, const struct rows *rows, int i, int end,
-                      struct side_by_side *group) {
-    if (!rows->all_counted)
-        return gather_side_by_side(plan, rows, i, end, group);
-    group->consecutive = true;
-    group->count = end - i < ACROSS ? end - i : ACROSS;
-    for (int j = 0; j < ACROSS; j++)
-        group->row[j] = i + j;
-    return i + group->count;
+    if (!any)
+        beside->count = 0;
 }
 
 xent_stats stats_of_column(const xent_stats_columns *columns, int j) {
@@ -108,75 +91,57 @@ xent_stats stats_of_column(const xent_stats_columns *columns, int j) {
     };
 }
 
-static void take_column(const xent_stats_columns *block, int j, struct rows *rows, int i) {
-    xent_stats stats = stats_of_column(block, j);
-    set_columns(rows, i, &stats);
-}
-
-/* All columns of rows from `first` on, which are ordinary so far. */
-static void take_columns(const xent_stats_columns *block, int count, struct rows *rows, int first) {
-    xent_columns *columns = &rows->columns;
-    const size_t size = (size_t)count * sizeof(double);
-    memcpy(columns->max + first, block->max, size);
-    memcpy(columns->top + first, block->top, size);
-    memcpy(columns->rest + first, block->rest, size);
-    for (int j = 0; j < count; j++) {
-        bool poisoned = (block->poisoned[j] != 0) | (block->arg[j] < 0);
-        rows->prediction[first + j] = (int64_t)block->arg[j];
-        rows->poisoned[first + j] = poisoned;
+/* The statistics of the rows side by side, from those of their only block. */
+static void take_columns(const xent_stats_columns *block, struct rows *rows) {
+    const struct side_by_side *beside = &rows->beside;
+    for (int j = 0; !beside->whole && j < beside->count; j++) {
+        xent_stats stats = stats_of_column(block, j);
+        set_columns(rows, beside->row[j], &stats);
+    }
+    for (int i = 0; beside->whole && i < beside->count; i++) {
+        bool poisoned = (block->poisoned[i] != 0) | (block->arg[i] < 0);
+        rows->prediction[i] = block->poisoned[i] != 0 ? -1 : (int64_t)block->arg[i];
+        rows->poisoned[i] = poisoned;
         rows->any_poisoned |= poisoned;
     }
 }
 
-/* The columns of the only block are those of the rows. */
-static void take_block(const struct plan *plan, const xent_stats_columns *block,
-                       const struct side_by_side *group, struct rows *rows) {
-    if (rows->all_counted && plan->formula.by.plain) {
-        take_columns(block, group->count, rows, group->row[0]);
-        return;
-    }
-    for (int j = 0; j < group->count; j++)
-        if (rows->kind[group->row[j]] == ROW_COUNTED)
-            take_column(block, j, rows, group->row[j]);
-}
-
-void *tile_of(const struct plan *plan, struct scratch scratch, int index) {
-    return (char *)scratch.terms + index * TILE * ACROSS * lane_size(plan);
-}
-
-/* E of up to TILE classes fits the tile and is kept; of more it is computed again by the
- * gradient. */
-static void sweep_group(const struct plan *plan, struct scratch scratch,
-                        const struct side_by_side *group, int index, struct rows *rows) {
-    const void *x[ACROSS];
-    void *e =
-        plan->keeps_terms && plan->shape.classes <= TILE ? tile_of(plan, scratch, index) : NULL;
-    for (int64_t b = 0; b < plan->blocks; b++) {
-        xent_stats_columns *block = &scratch.columns[index * plan->blocks + b];
-        for (int j = 0; j < group->count; j++)
-            x[j] = class_address(plan, rows, group->row[j], b * BLOCK);
-        plan->kernels->stats_across(x, group->count, block_length(plan, b),
-                                    class_stride(&plan->shape.logits), plan->formula.by.scale,
-                                    plan->more, weights_from(plan, b * BLOCK), e, block);
-        for (int j = 0; plan->blocks > 1 && j < group->count; j++) {
-            xent_stats stats = stats_of_column(block, j);
-            add_block(plan, &rows->stats[group->row[j]], &stats, b);
+/* The same of several blocks. */
+static void merge_columns(const struct plan *plan, const xent_stats_columns *blocks,
+                          struct rows *rows) {
+    const struct side_by_side *beside = &rows->beside;
+    for (int j = 0; j < beside->count; j++) {
+        int i = beside->row[j];
+        for (int64_t b = 0; b < plan->blocks; b++) {
+            xent_stats stats = stats_of_column(&blocks[b], j);
+            add_block(plan, &rows->stats[i], &stats, b);
         }
+        set_columns(rows, i, &rows->stats[i]);
     }
-    if (plan->blocks == 1)
-        take_block(plan, scratch.columns + index, group, rows);
-    for (int j = 0; plan->blocks > 1 && j < group->count; j++)
-        set_columns(rows, group->row[j], &rows->stats[group->row[j]]);
 }
 
+/* E of up to TILE classes fits the tiles and is kept; of more it is computed again by the
+ * gradient. */
 static void sweep_across(const struct plan *plan, struct scratch scratch, struct rows *rows,
                          int from, int count) {
-    struct side_by_side group;
-    int i = next_side_by_side(plan, rows, from, from + count, &group);
-    for (int index = 0; group.count > 0; index++) {
-        sweep_group(plan, scratch, &group, index, rows);
-        i = next_side_by_side(plan, rows, i, from + count, &group);
+    const struct side_by_side *beside = &rows->beside;
+    const void *gathered[MOST_ROWS];
+    bool keeps = plan->keeps_terms && plan->shape.classes <= TILE;
+    choose_side_by_side(plan, rows, from, count);
+    for (int64_t b = 0; beside->count > 0 && b < plan->blocks; b++) {
+        bool in_place = plan->blocks == 1 && beside->whole;
+        for (int j = 0; j < beside->count; j++)
+            gathered[j] = class_address(plan, rows, beside->row[j], b * BLOCK);
+        plan->kernels->stats_across(
+            gathered, beside->count, block_length(plan, b), class_stride(&plan->shape.logits),
+            plan->formula.by.scale, plan->more, weights_from(plan, b * BLOCK),
+            keeps ? scratch.terms : NULL,
+            in_place ? &rows->columns.stats : &scratch.columns[b]);
     }
+    if (plan->blocks == 1)
+        take_columns(beside->whole ? &rows->columns.stats : scratch.columns, rows);
+    else
+        merge_columns(plan, scratch.columns, rows);
 }
 
 void bend_block(const struct plan *plan, const struct rows *rows, int i, int64_t first, int64_t n,

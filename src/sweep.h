@@ -17,17 +17,6 @@ void sweep_rows(const struct plan *plan, struct scratch scratch, struct rows *ro
 void *kept_terms(const struct plan *plan, struct scratch scratch, const struct rows *rows, int from,
                  int i);
 
-/* Rows of a phase that go side by side. */
-struct side_by_side {
-    int count, row[ACROSS];
-    bool consecutive; /* no row between them is left out */
-};
-
-/* The next of them, from row i of a phase that ends before row `end`; returns the row to go on
- * with. count is 0 when there are none left. */
-int next_side_by_side(const struct plan *plan, const struct rows *rows, int i, int end,
-                      struct side_by_side *group);
-
 /* n classes from `first` on of a row, bent by softcap into z, with their slopes (NULL: not
  * wanted). */
 void bend_block(const struct plan *plan, const struct rows *rows, int i, int64_t first, int64_t n,
@@ -39,9 +28,6 @@ int64_t block_length(const struct plan *plan, int64_t i);
 /* Class weights from class `first` on where the formula weighs classes apart from the label's;
  * NULL: all 1. */
 const double *weights_from(const struct plan *plan, int64_t first);
-
-/* The tile that holds E of the rows that go side by side as the phase's index-th. */
-void *tile_of(const struct plan *plan, struct scratch scratch, int index);
 
 /* The statistics of row j of the columns of one block. */
 xent_stats stats_of_column(const xent_stats_columns *columns, int j);

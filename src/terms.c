@@ -96,7 +96,7 @@ static double times(double coefficient, double value) {
 }
 
 void set_columns(struct rows *rows, int i, const xent_stats *stats) {
-    xent_columns *columns = &rows->columns;
+    xent_stats_columns *columns = &rows->columns.stats;
     columns->max[i] = stats->max;
     columns->top[i] = stats->top;
     columns->rest[i] = stats->rest;

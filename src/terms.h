@@ -29,6 +29,13 @@ typedef enum row_kind {
     ROW_COUNTED
 } row_kind;
 
+/* Rows of a phase that go side by side. */
+struct side_by_side {
+    int count;
+    bool whole; /* they are all rows from the first on, so that columns can be theirs */
+    int row[MOST_ROWS];
+};
+
 /* Rows on their way from label and logits to outputs: a column for each number, of which finish_rows
  * sets the second half. */
 struct rows {
@@ -45,6 +52,7 @@ struct rows {
     xent_stats stats[MOST_ROWS]; /* but of rows ACROSS that are a single block */
     bool poisoned[MOST_ROWS];    /* no largest logit, or a NaN or +inf among them */
     xent_columns columns;
+    struct side_by_side beside; /* ACROSS, of the phase at work */
     /* Where rows are not ordinary, what is not as the columns a, b, label_grad and share say: all of
      * the gradient is 0, or NaN; all probabilities are NaN. */
     bool grad_is_zero[MOST_ROWS], grad_is_nan[MOST_ROWS], probability_is_nan[MOST_ROWS];

@@ -45,7 +45,12 @@ static inline void NAME(write_line)(const LANE *line, int64_t first, int64_t n,
 /* How many classes, a multiple of 4, can be taken from memory as they are: where elements are lanes
  * and follow each other. */
 static inline int64_t NAME(direct)(int64_t n, int64_t class_stride) {
+#ifdef FOURS
     return sizeof(ELEM) == sizeof(LANE) && class_stride == 1 ? n - n % 4 : 0;
+#else
+    (void)n, (void)class_stride;
+    return 0;
+#endif
 }
 
 /* Lanes of classes [first, first + n) of a group's rows into tile, n <= TILE; rows that do not
@@ -155,28 +160,59 @@ static void NAME(group_stats)(const void *const *x, int count, int64_t n, int64_
         else
             NAME(group_sum)(tile, c, some, &rows, scale, false, NULL, &sums);
     }
-    group_finish(&rows, &sums, n, more, weight, stats, row);
+    group_finish(&rows, sums.top, fold_group(sums.rest, n), stats, row);
+    if (more)
+        group_moments(&sums, n, weight, stats, row);
+}
+
+/* Statistics of all rows from tiles that hold all classes. Each step is taken for all groups before
+ * the next, so that the processor finds enough to do while it waits for results. */
+static void NAME(tile_stats)(const void *const *x, int rows, int64_t n, int64_t class_stride,
+                             double scale, void *e, xent_stats_columns *stats) {
+    group groups[MOST_ROWS / WIDTH];
+    for (int row = 0; row < rows; row += WIDTH) {
+        LANE *tile = tile_of_row(e, row);
+        begin_group(&groups[row / WIDTH]);
+        NAME(pack)(x + row, group_rows(row, rows), 0, n, class_stride, tile);
+        NAME(group_largest)(tile, 0, n, &groups[row / WIDTH]);
+    }
+    for (int row = 0; row < rows; row += WIDTH) {
+        const group *these = &groups[row / WIDTH];
+        LANE *tile = tile_of_row(e, row);
+        group_refer(&groups[row / WIDTH], scale);
+        for (int64_t c = 0; c < n; c++)
+            v_store(tile + c * ACROSS, group_term(v_load(tile + c * ACROSS), these));
+    }
+    for (int row = 0; row < rows; row += WIDTH) {
+        const group *these = &groups[row / WIDTH];
+        vec top;
+        wide rest = fold_tile(tile_of_row(e, row), n, these->arg, &top);
+        group_finish(these, top, rest, stats, row);
+    }
 }
 
 static void NAME(stats_across)(const void *const *x, int rows, int64_t n, int64_t class_stride,
                                double scale, bool more, const double *weight, void *e,
                                xent_stats_columns *stats) {
+    if (e && !more) {
+        NAME(tile_stats)(x, rows, n, class_stride, scale, e, stats);
+        return;
+    }
     for (int row = 0; row < rows; row += WIDTH)
         NAME(group_stats)
-    (x + row, rows - row < WIDTH ? rows - row : WIDTH, n, class_stride, scale, more, weight,
-     e ? (LANE *)e + row : NULL, stats, row);
+    (x + row, group_rows(row, rows), n, class_stride, scale, more, weight,
+     e ? tile_of_row(e, row) : NULL, stats, row);
 }
 
 static void NAME(terms_across)(const void *const *x, int rows, int64_t n, int64_t class_stride,
                                double scale, const xent_stats_columns *stats, void *e) {
     for (int row = 0; row < rows; row += WIDTH) {
-        LANE *tile = (LANE *)e + row;
+        LANE *tile = tile_of_row(e, row);
         group these;
         begin_group(&these);
         these.max = v_narrow(w_load(stats->max + row));
         group_refer(&these, scale);
-        NAME(pack)
-        (x + row, rows - row < WIDTH ? rows - row : WIDTH, 0, n, class_stride, tile);
+        NAME(pack)(x + row, group_rows(row, rows), 0, n, class_stride, tile);
         for (int64_t c = 0; c < n; c++)
             v_store(tile + c * ACROSS, group_term(v_load(tile + c * ACROSS), &these));
     }
@@ -214,6 +250,6 @@ static void NAME(grad_across)(const void *e, int rows, int64_t n, const double *
                               const double *weight, void *const *g, int64_t class_stride) {
     for (int row = 0; row < rows; row += WIDTH)
         NAME(grad_group)
-    ((const LANE *)e + row, rows - row < WIDTH ? rows - row : WIDTH, n, a + row, b + row, weight,
+    (tile_of_row((void *)(uintptr_t)e, row), group_rows(row, rows), n, a + row, b + row, weight,
      g + row, class_stride);
 }

@@ -29,6 +29,8 @@ static inline wide load_weights(const double *weight, int64_t i, int64_t n) {
 /* One double for each of count rows; 0 beyond. */
 static inline wide load_rows(const double *values, int count) {
     double part[WIDTH] = {0};
+    if (count == WIDTH)
+        return w_load(values);
     memcpy(part, values, (size_t)count * sizeof *values);
     return w_load(part);
 }
@@ -165,17 +167,36 @@ static inline void add_moments(vec x, vec e, const group *rows, double scale, do
 }
 
 /* The first n of PARTS partial sums of rows side by side fold by halves in double. */
-static inline wide fold_group(const vec *parts, int64_t n) {
-    wide sums[PARTS / 2];
-    int half = PARTS / 2;
-    while (half >= n)
+static wide fold_group(const vec *parts, int64_t n) {
+    wide sums[PARTS];
+    for (int64_t i = 0; i < PARTS && i < n; i++)
+        sums[i] = v_widen(parts[i]);
+    return fold_wide(sums, n, PARTS);
+}
+
+/* Where the partial sums are the E of n <= TILE classes in a tile, without each row's arg, whose E
+ * goes to *top. */
+static inline wide fold_tile(const LANE *tile, int64_t n, vec arg, vec *top) {
+    const vec zero = v_set(0);
+    wide sums[TILE];
+    vec class = zero;
+    *top = zero;
+    for (int64_t c = 0; c < n; c++, class = v_add(class, v_set(1))) {
+        vec e = v_load(tile + c * ACROSS);
+        mask is_top = v_eq(class, arg);
+        *top = v_select(is_top, e, *top);
+        sums[c] = v_widen(v_select(is_top, zero, e));
+    }
+    int half = TILE / 2;
+    while (half >= n && half > 0)
         half /= 2;
-    if (half == 0)
-        return v_widen(parts[0]);
-    for (int i = 0; i < half; i++)
-        sums[i] = i + half < n ? w_add(v_widen(parts[i]), v_widen(parts[i + half]))
-                               : v_widen(parts[i]);
-    return fold_wide(sums, half, half);
+    for (; half > 0; half /= 2) {
+        int64_t pairs = n - half < half ? n - half : half;
+        for (int64_t i = 0; i < pairs; i++)
+            sums[i] = w_add(sums[i], sums[i + half]);
+        n = half;
+    }
+    return sums[0];
 }
 
 static double sum_weights(const double *weight, int64_t n) {
@@ -194,18 +215,34 @@ static inline void store_flags(double *column, mask flags) {
     store_column(column, v_select(flags, v_set(1), v_set(0)));
 }
 
-/* What is known of a group's rows, whose first is `row`, into their columns. */
-static void group_finish(const group *rows, group_sums *sums, int64_t n, bool more,
-                         const double *weight, xent_stats_columns *stats, int row) {
+/* What is known of a group's rows, whose first is `row`, into their columns, without moments. */
+static inline void group_finish(const group *rows, vec top, wide rest, xent_stats_columns *stats,
+                                int row) {
     store_column(stats->arg + row, rows->arg);
     store_column(stats->max + row, rows->max);
     store_column(stats->k + row, v_sub(rows->base, v_set(MAGIC)));
-    store_column(stats->top + row, sums->top);
-    w_store(stats->rest + row, fold_group(sums->rest, n));
+    store_column(stats->top + row, top);
+    w_store(stats->rest + row, rest);
     store_flags(stats->shifted + row, rows->shifted);
     store_flags(stats->poisoned + row, rows->bad);
-    w_store(stats->mass + row, w_set(more ? sum_weights(weight, n) : 0));
-    w_store(stats->gap + row, more ? fold_wide(sums->gap, n, MOMENT_PARTS) : w_set(0));
-    w_store(stats->heat + row, more ? fold_wide(sums->heat, n, MOMENT_PARTS) : w_set(0));
+    w_store(stats->mass + row, w_set(0));
+    w_store(stats->gap + row, w_set(0));
+    w_store(stats->heat + row, w_set(0));
 }
 
+static void group_moments(group_sums *sums, int64_t n, const double *weight,
+                          xent_stats_columns *stats, int row) {
+    w_store(stats->mass + row, w_set(sum_weights(weight, n)));
+    w_store(stats->gap + row, fold_wide(sums->gap, n, MOMENT_PARTS));
+    w_store(stats->heat + row, fold_wide(sums->heat, n, MOMENT_PARTS));
+}
+
+/* The lane of a row, a multiple of WIDTH, in tiles of ACROSS rows. */
+static inline LANE *tile_of_row(void *tiles, int row) {
+    return (LANE *)tiles + row / ACROSS * TILE * ACROSS + row % ACROSS;
+}
+
+/* Rows of a group that begins at `row`. */
+static inline int group_rows(int row, int rows) {
+    return rows - row < WIDTH ? rows - row : WIDTH;
+}

@@ -53,11 +53,13 @@ typedef struct xent_stats {
     bool poisoned; /* a NaN or +inf was among them: nothing else here means anything */
 } xent_stats;
 
-/* The same of up to ACROSS rows, a column for each number; shifted and poisoned are 1 or 0. */
+/* The same of up to MOST_ROWS rows, a column for each number; shifted and poisoned are 1 or 0.
+ * Vectors read and write beyond the last row. */
+enum { COLUMN = MOST_ROWS + 8 };
 typedef struct xent_stats_columns {
-    double arg[ACROSS], max[ACROSS], k[ACROSS], top[ACROSS], rest[ACROSS];
-    double mass[ACROSS], gap[ACROSS], heat[ACROSS];
-    double shifted[ACROSS], poisoned[ACROSS];
+    double arg[COLUMN], max[COLUMN], k[COLUMN], top[COLUMN], rest[COLUMN];
+    double mass[COLUMN], gap[COLUMN], heat[COLUMN];
+    double shifted[COLUMN], poisoned[COLUMN];
 } xent_stats_columns;
 
 typedef struct xent_kernels {
@@ -72,10 +74,11 @@ typedef struct xent_kernels {
     void (*grad)(const void *e, int64_t n, double a, void *g);
     void (*grad_more)(const void *e, int64_t n, double a, double b, const double *weight, void *g);
 
-    /* The same for rows in [1, ACROSS] rows that begin at x[0], x[1], .., their classes class_stride
-     * elements apart, with the same bits per row. Fast where rows are neighbours in memory (x[j + 1]
-     * an element after x[j]), and where class_stride is 1. e: NULL, or, for n <= TILE, lanes
-     * [TILE][ACROSS], of which n receive E. Without `more`, mass, gap and heat are 0. */
+    /* The same for rows in [1, MOST_ROWS] rows that begin at x[0], x[1], .., their classes
+     * class_stride elements apart, with the same bits per row. Fast where rows are neighbours in
+     * memory (x[j + 1] an element after x[j]), and where class_stride is 1. e: NULL, or, for n <=
+     * TILE, lanes [tiles][TILE][ACROSS] that receive E of ACROSS rows a tile. Without `more`, mass,
+     * gap and heat are 0. */
     void (*stats_across)(const void *const *x, int rows, int64_t n, int64_t class_stride,
                          double scale, bool more, const double *weight, void *e,
                          xent_stats_columns *stats);
@@ -107,12 +110,10 @@ typedef struct xent_coefficients {
                    label_grad is wanted: the weights' and moments' columns are not read */
 } xent_coefficients;
 
-/* Rows side by side, a column for each number. Statistics of rows that mean nothing are as of a
- * single logit of 0. Vectors read and write beyond the last row. */
-enum { COLUMN = MOST_ROWS + 8 };
+/* The rows' statistics and what else the formula takes and gives. Statistics of rows that mean
+ * nothing are as of a single logit of 0. */
 typedef struct xent_columns {
-    double max[COLUMN], top[COLUMN], rest[COLUMN]; /* of xent_stats, as the next three */
-    double mass[COLUMN], gap[COLUMN], heat[COLUMN];
+    xent_stats_columns stats;
     double weight[COLUMN], label_weight[COLUMN]; /* w and k[y] */
     double label_logit[COLUMN];                  /* x[y], under softcap z[y] */
     double label_slope[COLUMN];                  /* dz/dx at the label: s without softcap */

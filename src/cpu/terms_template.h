@@ -38,8 +38,8 @@ static inline dmask is_extreme(const xent_coefficients *by, dvec value) {
 static inline dmask finish_some(const xent_coefficients *by, xent_columns *rows, int64_t i) {
     const dvec zero = d_set(0), one = d_set(1), scale = d_set(by->scale), rate = d_set(by->rate);
     const dvec z_loss = d_set(by->z_loss);
-    const dvec max = d_load(rows->max + i), top = d_load(rows->top + i);
-    const dvec rest = d_load(rows->rest + i), mass = d_load(rows->mass + i);
+    const dvec max = d_load(rows->stats.max + i), top = d_load(rows->stats.top + i);
+    const dvec rest = d_load(rows->stats.rest + i), mass = d_load(rows->stats.mass + i);
     const dvec x = d_load(rows->label_logit + i), w = d_load(rows->weight + i);
     const dvec k = d_load(rows->label_weight + i);
 
@@ -51,11 +51,11 @@ static inline dmask finish_some(const xent_coefficients *by, xent_columns *rows,
     dvec others = d_select(label_is_top, d_div(rest, sum), d_sub(one, p));
     d_store(rows->lse + i, lse);
     d_store(rows->label_probability + i, p);
-    d_store(rows->entropy + i, d_add(spread, d_div(d_load(rows->heat + i), sum)));
+    d_store(rows->entropy + i, d_add(spread, d_div(d_load(rows->stats.heat + i), sum)));
     d_store(rows->share + i, d_div(one, sum));
 
     dvec hard = product_of(d_set(by->hard), k);
-    dvec soft_nll = plus_times(mass, spread, d_load(rows->gap + i));
+    dvec soft_nll = plus_times(mass, spread, d_load(rows->stats.gap + i));
     dvec z_term = times(z_loss, d_mul(lse, lse));
     d_store(rows->loss + i, times(w, plus_times(hard, nll, plus_times(rate, soft_nll, z_term))));
 
@@ -74,8 +74,8 @@ static inline dmask finish_some(const xent_coefficients *by, xent_columns *rows,
 static inline dmask finish_plain(const xent_coefficients *by, xent_columns *rows, int64_t i) {
     const dvec zero = d_set(0), one = d_set(1), scale = d_set(by->scale);
     const dvec part = d_div(one, d_set(by->denominator)), scaled = d_mul(scale, part);
-    const dvec max = d_load(rows->max + i), top = d_load(rows->top + i);
-    const dvec rest = d_load(rows->rest + i), x = d_load(rows->label_logit + i);
+    const dvec max = d_load(rows->stats.max + i), top = d_load(rows->stats.top + i);
+    const dvec rest = d_load(rows->stats.rest + i), x = d_load(rows->label_logit + i);
 
     dvec spread = log1p_of(d_div(rest, top)), sum = d_add(top, rest);
     dmask label_is_top = d_eq(x, max);
