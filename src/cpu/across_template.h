@@ -13,43 +13,36 @@ static inline bool NAME(side_by_side)(const void *const *x, int rows) {
     return !apart;
 }
 
-/* Classes [first, n) of a row as lanes at `line`; beyond n anything. */
-static inline void NAME(read_line)(const unsigned char *row, int64_t first, int64_t n,
-                                   int64_t class_stride, LANE *line) {
-    const int64_t step = class_stride * (int64_t)sizeof(ELEM);
+/* n <= TILE classes of a row as lanes; beyond n anything. */
+static inline void NAME(read_line)(const unsigned char *row, int64_t n, int64_t class_stride,
+                                   LANE *line) {
     ELEM gathered[TILE];
     if (class_stride != 1) {
-        for (int64_t c = first; c < n; c++)
-            memcpy(gathered + c, row + c * step, sizeof(ELEM));
+        for (int64_t c = 0; c < n; c++)
+            memcpy(gathered + c, row + c * class_stride * (int64_t)sizeof(ELEM), sizeof(ELEM));
         row = (const unsigned char *)gathered;
     }
-    for (int64_t c = first; c < n; c += WIDTH)
-        v_store(line + c - first, NAME(load)(row, c, n));
+    for (int64_t c = 0; c < n; c += WIDTH)
+        v_store(line + c, NAME(load)(row, c, n));
 }
 
-static inline void NAME(write_line)(const LANE *line, int64_t first, int64_t n,
-                                    int64_t class_stride, unsigned char *row) {
-    const int64_t step = class_stride * (int64_t)sizeof(ELEM);
+static inline void NAME(write_line)(const LANE *line, int64_t n, int64_t class_stride,
+                                    unsigned char *row) {
     ELEM scattered[TILE];
-    bool scatters = class_stride != 1 || sizeof(ELEM) == sizeof(LANE);
-    unsigned char *to = scatters ? (unsigned char *)scattered : row;
-    for (int64_t c = first; sizeof(ELEM) < sizeof(LANE) && c < n; c += WIDTH)
-        NAME(store)(to, c, n, v_load(line + c - first));
-    const unsigned char *from = sizeof(ELEM) < sizeof(LANE)
-                                    ? (const unsigned char *)(scattered + first)
-                                    : (const unsigned char *)line;
-    for (int64_t c = first; scatters && c < n; c++)
-        memcpy(row + c * step, from + (c - first) * (int64_t)sizeof(ELEM), sizeof(ELEM));
+    unsigned char *to = class_stride == 1 ? row : (unsigned char *)scattered;
+    for (int64_t c = 0; c < n; c += WIDTH)
+        NAME(store)(to, c, n, v_load(line + c));
+    for (int64_t c = 0; class_stride != 1 && c < n; c++)
+        memcpy(row + c * class_stride * (int64_t)sizeof(ELEM), scattered + c, sizeof(ELEM));
 }
 
-/* How many classes, a multiple of 4, can be taken from memory as they are: where elements are lanes
- * and follow each other. */
-static inline int64_t NAME(direct)(int64_t n, int64_t class_stride) {
+/* Whether rows can be exchanged with a tile as they lie in memory, four classes at a time. */
+static inline bool NAME(in_fours)(int64_t n, int64_t class_stride) {
 #ifdef FOURS
-    return sizeof(ELEM) == sizeof(LANE) && class_stride == 1 ? n - n % 4 : 0;
+    return sizeof(ELEM) == sizeof(LANE) && class_stride == 1 && n >= 4;
 #else
     (void)n, (void)class_stride;
-    return 0;
+    return false;
 #endif
 }
 
@@ -59,7 +52,7 @@ static void NAME(pack)(const void *const *x, int rows, int64_t first, int64_t n,
                        int64_t class_stride, LANE *tile) {
     static const LANE zeros[TILE];
     const int64_t step = class_stride * (int64_t)sizeof(ELEM);
-    const int64_t direct = NAME(direct)(n, class_stride);
+    bool in_fours = NAME(in_fours)(n, class_stride);
     LANE lines[WIDTH * TILE];
     const LANE *from[WIDTH];
     if (NAME(side_by_side)(x, rows)) {
@@ -68,31 +61,26 @@ static void NAME(pack)(const void *const *x, int rows, int64_t first, int64_t n,
             v_store(tile + c * ACROSS, LOAD(p + c * step));
         return;
     }
-    for (int row = 0; row < WIDTH; row++)
-        from[row] = row < rows ? (const LANE *)(const void *)((const char *)x[row] + first * step)
-                               : zeros;
-    rows_to_tile(from, direct, tile);
-    for (int row = 0; row < rows && direct < n; row++) {
-        NAME(read_line)((const unsigned char *)from[row], direct, n, class_stride, lines + row * TILE);
-        from[row] = lines + row * TILE;
+    for (int row = 0; row < WIDTH; row++) {
+        const unsigned char *p = row < rows ? (const unsigned char *)x[row] + first * step : NULL;
+        from[row] = !p ? zeros : in_fours ? (const LANE *)(const void *)p : lines + row * TILE;
+        if (p && !in_fours)
+            NAME(read_line)(p, n, class_stride, lines + row * TILE);
     }
-    rows_to_tile(from, n - direct, tile + direct * ACROSS);
+    rows_to_tile(from, n, tile);
 }
 
 /* n <= TILE classes of a group's rows from tile to where they belong. */
 static void NAME(unpack)(const LANE *tile, int rows, int64_t n, int64_t class_stride,
                          void *const *g) {
-    const int64_t direct = NAME(direct)(n, class_stride);
+    bool in_fours = NAME(in_fours)(n, class_stride);
     LANE lines[WIDTH * TILE];
     LANE *to[WIDTH];
     for (int row = 0; row < WIDTH; row++)
-        to[row] = row < rows ? g[row] : lines;
-    tile_to_rows(tile, direct, to);
-    for (int row = 0; row < WIDTH; row++)
-        to[row] = lines + row * TILE;
-    tile_to_rows(tile + direct * ACROSS, n - direct, to);
-    for (int row = 0; row < rows && direct < n; row++)
-        NAME(write_line)(to[row], direct, n, class_stride, g[row]);
+        to[row] = in_fours && row < rows ? g[row] : lines + row * TILE;
+    tile_to_rows(tile, n, to);
+    for (int row = 0; !in_fours && row < rows; row++)
+        NAME(write_line)(to[row], n, class_stride, g[row]);
 }
 
 /* arg, max and poisoned of a group's rows. Classes [first, first + n) of the block are in tile. */

@@ -174,29 +174,39 @@ static wide fold_group(const vec *parts, int64_t n) {
     return fold_wide(sums, n, PARTS);
 }
 
-/* Where the partial sums are the E of n <= TILE classes in a tile, without each row's arg, whose E
- * goes to *top. */
+/* Class c of a tile, 0 in the rows whose arg it is: their E goes to *top. */
+static inline wide rest_of_tile(const LANE *tile, int64_t c, vec arg, vec *top) {
+    vec e = v_load(tile + c * ACROSS);
+    mask is_top = v_eq(v_set((LANE)c), arg);
+    *top = v_select(is_top, e, *top);
+    return v_widen(v_select(is_top, v_set(0), e));
+}
+
+/* Where the partial sums are the E of n <= TILE classes in a tile, without each row's arg. */
 static inline wide fold_tile(const LANE *tile, int64_t n, vec arg, vec *top) {
-    const vec zero = v_set(0);
     wide sums[TILE];
-    vec class = zero;
-    *top = zero;
-    for (int64_t c = 0; c < n; c++, class = v_add(class, v_set(1))) {
-        vec e = v_load(tile + c * ACROSS);
-        mask is_top = v_eq(class, arg);
-        *top = v_select(is_top, e, *top);
-        sums[c] = v_widen(v_select(is_top, zero, e));
+    int64_t half = 1;
+    *top = v_set(0);
+    while (2 * half < n)
+        half *= 2;
+    for (int64_t c = 0; c < half; c++)
+        sums[c] = rest_of_tile(tile, c, arg, top);
+    for (int64_t c = half; c < n; c++)
+        sums[c - half] = w_add(sums[c - half], rest_of_tile(tile, c, arg, top));
+    switch (half) { /* constants, so that the folds become straight code */
+    case 1:
+        return sums[0];
+    case 2:
+        return fold_wide(sums, 2, 2);
+    case 4:
+        return fold_wide(sums, 4, 4);
+    case 8:
+        return fold_wide(sums, 8, 8);
+    case 16:
+        return fold_wide(sums, 16, 16);
+    default:
+        return fold_wide(sums, TILE / 2, TILE / 2);
     }
-    int half = TILE / 2;
-    while (half >= n && half > 0)
-        half /= 2;
-    for (; half > 0; half /= 2) {
-        int64_t pairs = n - half < half ? n - half : half;
-        for (int64_t i = 0; i < pairs; i++)
-            sums[i] = w_add(sums[i], sums[i + half]);
-        n = half;
-    }
-    return sums[0];
 }
 
 static double sum_weights(const double *weight, int64_t n) {
