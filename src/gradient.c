@@ -144,10 +144,10 @@ static void block_factors(const struct plan *plan, const xent_stats_columns *blo
     const struct side_by_side *beside = &rows->beside;
     for (int j = 0; j < beside->count; j++) {
         factors[j] = 1;
-        if (plan->blocks == 1 || rows->kind[beside->row[j]] != ROW_COUNTED)
+        if (plan->blocks == 1 || rows->kind[row_beside(rows, j)] != ROW_COUNTED)
             continue;
         xent_stats stats = stats_of_column(block, j);
-        factors[j] = block_factor(&stats, &rows->stats[beside->row[j]], plan->formula.by.scale,
+        factors[j] = block_factor(&stats, &rows->stats[row_beside(rows, j)], plan->formula.by.scale,
                                   plan->math);
     }
 }
@@ -162,14 +162,14 @@ static void write_tiles(const struct plan *plan, const struct rows *rows, const 
     struct blend blends[MOST_ROWS];
     void *to[MOST_ROWS];
     for (int j = 0; probability->data && j < beside->count; j++) {
-        int i = beside->row[j];
+        int i = row_beside(rows, j);
         blends[j] = has_probability(rows, i) ? probability_blend(rows, i, factors[j]) : none;
         to[j] = at_class(probability, rows->probability[i], first);
     }
     if (probability->data)
         blend_across(plan, blends, NULL, tiles, beside->count, n, to, class_stride(probability));
     for (int j = 0; grad->data && j < beside->count; j++) {
-        int i = beside->row[j];
+        int i = row_beside(rows, j);
         blends[j] = has_gradient(rows, i) ? gradient_blend(rows, i, factors[j]) : none;
         to[j] = at_class(grad, rows->grad[i], first);
     }
@@ -179,23 +179,18 @@ static void write_tiles(const struct plan *plan, const struct rows *rows, const 
 }
 
 /* Where the classes do not fit the tiles, E is computed again, some classes at a time. */
-static void write_again(const struct plan *plan, struct scratch scratch, const struct rows *rows) {
-    const row_view *logits = &plan->shape.logits;
-    const struct side_by_side *beside = &rows->beside;
+static void write_again(const struct plan *plan, struct scratch scratch, struct rows *rows) {
     const int64_t classes = plan->shape.classes;
-    const void *x[MOST_ROWS];
+    const void *gathered[MOST_ROWS];
     double factors[MOST_ROWS];
     for (int64_t first = 0; first < classes; first += TILE) {
         int64_t n = classes - first < TILE ? classes - first : TILE;
-        const xent_stats_columns *block = &scratch.columns[first / BLOCK];
-        if (plan->blocks == 1 && beside->whole)
-            block = &rows->columns.stats;
+        const xent_stats_columns *block = block_columns(plan, scratch, rows, first / BLOCK);
         if (first % BLOCK == 0)
             block_factors(plan, block, rows, factors);
-        for (int j = 0; j < beside->count; j++)
-            x[j] = at_class(logits, rows->logits[beside->row[j]], first);
-        plan->kernels->terms_across(x, beside->count, n, class_stride(logits),
-                                    plan->formula.by.scale, block, scratch.terms);
+        plan->kernels->terms_across(classes_beside(plan, rows, first, gathered), rows->beside.count,
+                                    n, class_stride(&plan->shape.logits), plan->formula.by.scale,
+                                    block, scratch.terms);
         write_tiles(plan, rows, factors, scratch.terms, first, n);
     }
 }
@@ -203,7 +198,7 @@ static void write_again(const struct plan *plan, struct scratch scratch, const s
 /* Where they do and only gradients are wanted, whose coefficients are in the columns as the kernel
  * takes them, there is nothing to prepare. What rows without a gradient get meanwhile does not
  * matter: fill_rows comes last. */
-static void write_across(const struct plan *plan, struct scratch scratch, const struct rows *rows) {
+static void write_across(const struct plan *plan, struct scratch scratch, struct rows *rows) {
     const int64_t classes = plan->shape.classes;
     double factors[MOST_ROWS];
     if (rows->beside.count == 0)
@@ -271,8 +266,8 @@ static void write_labels(const struct plan *plan, const struct rows *rows, int f
     plan->kernels->put(entry, n, to);
 }
 
-void write_gradients(const struct plan *plan, struct scratch scratch, const struct rows *rows,
-                     int from, int count) {
+void write_gradients(const struct plan *plan, struct scratch scratch, struct rows *rows, int from,
+                     int count) {
     if (!plan->shape.grad.data && !plan->shape.probability.data)
         return;
     bool is_logits = plan->formula.logits_are == XENT_LOGITS;

@@ -7,7 +7,7 @@
 
 /* Of rows [from, from + count), which have been through sweep_rows (with this scratch) and
  * finish_rows. */
-void write_gradients(const struct plan *plan, struct scratch scratch, const struct rows *rows,
-                     int from, int count);
+void write_gradients(const struct plan *plan, struct scratch scratch, struct rows *rows, int from,
+                     int count);
 
 #endif

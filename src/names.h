@@ -8,6 +8,7 @@
 #define accept_labels xent_private_accept_labels
 #define add_rows xent_private_add_rows
 #define bend_block xent_private_bend_block
+#define block_columns xent_private_block_columns
 #define block_factor xent_private_block_factor
 #define block_length xent_private_block_length
 #define check_arguments xent_private_check_arguments
@@ -17,6 +18,7 @@
 #define check_overlap xent_private_check_overlap
 #define check_tensor xent_private_check_tensor
 #define choose_group_rows xent_private_choose_group_rows
+#define classes_beside xent_private_classes_beside
 #define classify_labels xent_private_classify_labels
 #define count_elements xent_private_count_elements
 #define count_labels xent_private_count_labels
@@ -42,6 +44,7 @@
 #define read_outputs xent_private_read_outputs
 #define row_address xent_private_row_address
 #define row_addresses xent_private_row_addresses
+#define row_beside xent_private_row_beside
 #define row_run xent_private_row_run
 #define row_weight_at xent_private_row_weight_at
 #define run_rows xent_private_run_rows

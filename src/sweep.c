@@ -61,19 +61,19 @@ static void sweep_along(const struct plan *plan, struct scratch scratch, struct 
 
 /* Neighbours in memory stay together, since vectors hold them as they lie; else only counted rows
  * are taken. */
-static void choose_side_by_side(const struct plan *plan, struct rows *rows, int from, int count) {
+static void choose_side_by_side(const struct plan *plan, struct rows *rows, int count) {
     struct side_by_side *beside = &rows->beside;
-    bool any = false;
-    beside->count = 0;
-    beside->whole = from == 0 && (rows->all_counted || plan->neighbours);
-    for (int i = from; i < from + count; i++) {
-        bool counted = rows->all_counted || rows->kind[i] == ROW_COUNTED;
-        any |= counted;
-        beside->row[beside->count] = i;
-        beside->count += counted || plan->neighbours;
+    int counted = 0;
+    for (int i = 0; !rows->all_counted && i < count; i++) {
+        beside->row[counted] = i;
+        counted += rows->kind[i] == ROW_COUNTED;
     }
-    if (!any)
-        beside->count = 0;
+    beside->whole = rows->all_counted || plan->neighbours;
+    beside->count = rows->all_counted || (counted > 0 && plan->neighbours) ? count : counted;
+}
+
+int row_beside(const struct rows *rows, int j) {
+    return rows->beside.whole ? j : rows->beside.row[j];
 }
 
 xent_stats stats_of_column(const xent_stats_columns *columns, int j) {
@@ -94,24 +94,26 @@ xent_stats stats_of_column(const xent_stats_columns *columns, int j) {
 /* The statistics of the rows side by side, from those of their only block. */
 static void take_columns(const xent_stats_columns *block, struct rows *rows) {
     const struct side_by_side *beside = &rows->beside;
+    bool any_poisoned = false;
     for (int j = 0; !beside->whole && j < beside->count; j++) {
         xent_stats stats = stats_of_column(block, j);
         set_columns(rows, beside->row[j], &stats);
     }
     for (int i = 0; beside->whole && i < beside->count; i++) {
-        bool poisoned = (block->poisoned[i] != 0) | (block->arg[i] < 0);
-        rows->prediction[i] = block->poisoned[i] != 0 ? -1 : (int64_t)block->arg[i];
-        rows->poisoned[i] = poisoned;
-        rows->any_poisoned |= poisoned;
+        rows->prediction[i] = (int64_t)block->arg[i];
+        rows->poisoned[i] = (block->poisoned[i] != 0) | (block->arg[i] < 0);
+        any_poisoned |= rows->poisoned[i];
     }
+    for (int i = 0; any_poisoned && i < beside->count; i++)
+        rows->prediction[i] = rows->poisoned[i] ? -1 : rows->prediction[i];
+    rows->any_poisoned |= any_poisoned;
 }
 
 /* The same of several blocks. */
 static void merge_columns(const struct plan *plan, const xent_stats_columns *blocks,
                           struct rows *rows) {
-    const struct side_by_side *beside = &rows->beside;
-    for (int j = 0; j < beside->count; j++) {
-        int i = beside->row[j];
+    for (int j = 0; j < rows->beside.count; j++) {
+        int i = row_beside(rows, j);
         for (int64_t b = 0; b < plan->blocks; b++) {
             xent_stats stats = stats_of_column(&blocks[b], j);
             add_block(plan, &rows->stats[i], &stats, b);
@@ -120,26 +122,37 @@ static void merge_columns(const struct plan *plan, const xent_stats_columns *blo
     }
 }
 
+const void *const *classes_beside(const struct plan *plan, const struct rows *rows, int64_t first,
+                                  const void **gathered) {
+    if (first == 0 && rows->beside.whole)
+        return (const void *const *)rows->logits;
+    for (int j = 0; j < rows->beside.count; j++)
+        gathered[j] = class_address(plan, rows, row_beside(rows, j), first);
+    return gathered;
+}
+
+xent_stats_columns *block_columns(const struct plan *plan, struct scratch scratch,
+                                  struct rows *rows, int64_t b) {
+    bool in_place = plan->blocks == 1 && rows->beside.whole;
+    return in_place ? &rows->columns.stats : &scratch.columns[b];
+}
+
 /* E of up to TILE classes fits the tiles and is kept; of more it is computed again by the
  * gradient. */
 static void sweep_across(const struct plan *plan, struct scratch scratch, struct rows *rows,
-                         int from, int count) {
-    const struct side_by_side *beside = &rows->beside;
+                         int count) {
     const void *gathered[MOST_ROWS];
-    bool keeps = plan->keeps_terms && plan->shape.classes <= TILE;
-    choose_side_by_side(plan, rows, from, count);
-    for (int64_t b = 0; beside->count > 0 && b < plan->blocks; b++) {
-        bool in_place = plan->blocks == 1 && beside->whole;
-        for (int j = 0; j < beside->count; j++)
-            gathered[j] = class_address(plan, rows, beside->row[j], b * BLOCK);
+    void *e = plan->keeps_terms && plan->shape.classes <= TILE ? scratch.terms : NULL;
+    choose_side_by_side(plan, rows, count);
+    if (rows->beside.count == 0)
+        return;
+    for (int64_t b = 0; b < plan->blocks; b++)
         plan->kernels->stats_across(
-            gathered, beside->count, block_length(plan, b), class_stride(&plan->shape.logits),
-            plan->formula.by.scale, plan->more, weights_from(plan, b * BLOCK),
-            keeps ? scratch.terms : NULL,
-            in_place ? &rows->columns.stats : &scratch.columns[b]);
-    }
+            classes_beside(plan, rows, b * BLOCK, gathered), rows->beside.count,
+            block_length(plan, b), class_stride(&plan->shape.logits), plan->formula.by.scale,
+            plan->more, weights_from(plan, b * BLOCK), e, block_columns(plan, scratch, rows, b));
     if (plan->blocks == 1)
-        take_columns(beside->whole ? &rows->columns.stats : scratch.columns, rows);
+        take_columns(block_columns(plan, scratch, rows, 0), rows);
     else
         merge_columns(plan, scratch.columns, rows);
 }
@@ -200,7 +213,7 @@ void sweep_rows(const struct plan *plan, struct scratch scratch, struct rows *ro
     if (plan->way != WAY_ALONG)
         read_label_logits(plan, rows, from, count);
     if (plan->way == WAY_ACROSS && plan->reads_logits)
-        sweep_across(plan, scratch, rows, from, count);
+        sweep_across(plan, scratch, rows, count);
     for (int i = from; plan->way != WAY_ACROSS && i < from + count; i++) {
         if (plan->way == WAY_ALONG)
             read_label_logits(plan, rows, i, 1); /* where the row before fetched them ahead */

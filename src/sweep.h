@@ -22,6 +22,19 @@ void *kept_terms(const struct plan *plan, struct scratch scratch, const struct r
 void bend_block(const struct plan *plan, const struct rows *rows, int i, int64_t first, int64_t n,
                 double *z, double *slope);
 
+/* Which row goes side by side with the others as the j-th; ACROSS every phase is all rows there
+ * are. */
+int row_beside(const struct rows *rows, int j);
+
+/* Where the logits of class `first` of the rows side by side lie: in an array that is there, or in
+ * gathered [MOST_ROWS]. */
+const void *const *classes_beside(const struct plan *plan, const struct rows *rows, int64_t first,
+                                  const void **gathered);
+
+/* The statistics of block b of the rows side by side. */
+xent_stats_columns *block_columns(const struct plan *plan, struct scratch scratch,
+                                  struct rows *rows, int64_t b);
+
 /* Classes in block i of a row. */
 int64_t block_length(const struct plan *plan, int64_t i);
 

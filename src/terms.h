@@ -32,8 +32,8 @@ typedef enum row_kind {
 /* Rows of a phase that go side by side. */
 struct side_by_side {
     int count;
-    bool whole; /* they are all rows from the first on, so that columns can be theirs */
-    int row[MOST_ROWS];
+    bool whole;         /* they are all rows from the first on, so that columns can be theirs */
+    int row[MOST_ROWS]; /* else: which they are */
 };
 
 /* Rows on their way from label and logits to outputs: a column for each number, of which finish_rows

@@ -140,8 +140,8 @@ static xent_status compute(struct plan *plan, int64_t groups, xent_total *counts
                     (int)call.width, plan->scratch_size);
     plan->class_weight = gather_weights(&call);
     plan->all_counted = counts->counted == counts->rows;
-    plan->formula = make_formula(&plan->options, plan->plain, plan->shape.classes,
-                                 lane_size(plan), gradient_denominator(&plan->options, counts));
+    plan->formula = make_formula(&plan->options, plan->plain, plan->shape.classes, lane_size(plan),
+                                 gradient_denominator(&plan->options, counts));
     xent_total found = XENT_TOTAL_INIT;
     if (call.width > 1)
         run_on_tasks(&call, &found);
