@@ -132,7 +132,8 @@ lint
 if [ "${1:-}" != lint ]; then
     suite gcc $cases
     step differential more_cases
-    step build-clang configure clang -DCMAKE_C_COMPILER=clang && suite clang $cases
+    step build-clang configure clang -DCMAKE_C_COMPILER=clang &&
+        step structure-clang python3 tests/structure.py $out/clang/libxent.so && suite clang $cases
     step plain-cc plain_build cc -std=c11 -O2 -ffp-contract=off
     step contracting-gcc plain_build gcc -std=gnu11 -O3 -march=native
     step contracting-clang plain_build clang -std=gnu11 -O3 -march=native -ffp-contract=fast

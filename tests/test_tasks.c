@@ -99,7 +99,7 @@ static void check_tasks(subject made, int32_t step) {
     free_subject(&made);
 }
 
-/* ---- each way that rows meet the kernels ------------------------------------------------------ */
+/* ---- each way that rows meet the kernels ----------------------------------------------------- */
 
 /* Row weights between which lie 150 bits, so that another order of additions would show. */
 static void rows_of_many_classes(void **state) {
