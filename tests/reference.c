@@ -87,8 +87,7 @@ int64_t integer_element(const xent_tensor *tensor, int64_t offset) {
     }
 }
 
-/* A weight that was not given is 1. */
-static long double weight_of(const xent_tensor *weight, int64_t index) {
+long double weight_of(const xent_tensor *weight, int64_t index) {
     return weight ? real_element(weight, row_offset(weight, -1, index)) : 1.0L;
 }
 

@@ -46,6 +46,9 @@ typedef struct reference {
 reference make_reference(const xent_tensor *logits, const xent_tensor *labels,
                          const xent_options *options);
 
+/* An element of a weight tensor; 1 if there is none. */
+long double weight_of(const xent_tensor *weight, int64_t index);
+
 /* ---- a row ---- */
 
 enum { ROW_IGNORED = -1, ROW_BAD = -2 };
