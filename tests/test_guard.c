@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Nothing outside of a call's arguments is touched: every tensor and every struct lies right before
- * a page that nobody may touch, then right after one. One byte too far ends this program. */
+ * a page that nobody may touch, then right after one. One byte too far ends this program.
+ *
+ * Under valgrind, whose fma is not always right, memory is judged and numbers are not. */
 #include "guard.h"
+#include "reference.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +44,8 @@ static void check_layouts(const recipe *from) {
             how.memory = side ? &guard_before : &guard_after;
             answer found = solve(&what, &how);
             const char *differs = difference(&expected, &found);
-            expect(!differs, differs, i);
+            expect(!differs || !reference_is_precise(), differs, i);
+            expect(!found.strayed, "a byte outside of the outputs", i);
             free_answer(&found);
         }
     free_answer(&expected);

@@ -276,6 +276,14 @@ enum { MODES = sizeof modes / sizeof *modes };
 
 static unsigned mode_before, mode_after;
 
+/* Valgrind has no modes but the rounding. */
+static bool machine_has_mode(unsigned mode) {
+    write_mode(mode);
+    unsigned found = read_mode();
+    write_mode(modes[0]);
+    return found == mode;
+}
+
 static void mode_start(void) {
     write_mode(mode_before);
 }
@@ -288,7 +296,7 @@ static void mode_end(void) {
 static void floating_point_modes_are_kept_by_calls(void **state) {
     (void)state;
     for (int i = 0; i < MODES; i++)
-        for (int v = 0; v < variant_count; v++) {
+        for (int v = 0; machine_has_mode(modes[i]) && v < variant_count; v++) {
             problem what =
                 make_sample(XENT_F32 + v % 4, v % KINDS, variants[v].name, 20, v % 3 ? 12 : 1100);
             const arrangement how = {
@@ -322,7 +330,8 @@ static void floating_point_modes_are_kept_by_loading(void **state) {
         fail_msg("XENT_SHARED_LIBRARY must hold the path of the shared library");
     for (int i = 0; i < MODES; i++) {
         assert_true(load_and_unload(path, modes[i]));
-        assert_int_equal(mode_after, modes[i]);
+        if (machine_has_mode(modes[i]))
+            assert_int_equal(mode_after, modes[i]);
     }
 }
 
