@@ -146,10 +146,10 @@ static long double entropy_tolerance(const comparison *with) {
                        : 0;
 }
 
-/* Besides its own terms: D is a rounded sum; the softmax term's coefficient is reach/D; the slope
- * of softcap is exp of a rounded argument, the more off the larger that is. The label's p - 1 is
- * made of all other terms. */
-long double grad_tolerance(const comparison *with, int64_t class) {
+/* Before the rounding to its dtype. Besides its own terms: D is a rounded sum; the softmax term's
+ * coefficient is reach/D; the slope of softcap is exp of a rounded argument, the more off the
+ * larger that is. The label's p - 1 is made of all other terms. */
+static long double grad_tolerance(const comparison *with, int64_t class) {
     const reference *expected = &with->expected;
     const reference_row *row = &with->row;
     const long double parts = row->grad_parts[class], p = row->probability[class],

@@ -32,11 +32,8 @@ long double spacing(int32_t dtype, long double size);
 void add_difference(comparison *with, const char *what, int64_t class, long double found,
                     long double expected, long double tolerance);
 
-/* How far the gradient at a class may be from the reference's, before the rounding to its dtype. */
-long double grad_tolerance(const comparison *with, int64_t class);
-
-/* The gradient of the row at hand: where all |z| <= 30, against central differences of the loss; and
- * a row from logits without z-loss and softcap sums to 0. */
+/* The gradient of the row at hand: where all |z| <= 30, against central differences of the loss;
+ * and a row from logits without z-loss and softcap sums to 0. */
 void compare_slopes(comparison *with);
 
 #endif
