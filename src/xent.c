@@ -207,7 +207,8 @@ xent_status xent_mean_loss_f32(const float *logits, const int64_t *labels, int64
     xent_outputs outputs = XENT_OUTPUTS_INIT;
     xent_total total;
     if (!loss)
-        return fail(error, XENT_BAD_ARGUMENT, "loss is NULL: it must point at the double to write");
+        return fail(error, XENT_BAD_ARGUMENT,
+                    "loss is NULL: give the address of the double that gets the mean loss.");
     if (grad)
         outputs.grad = &g;
     xent_status status = xent_cross_entropy(&x, &y, NULL, &outputs, &total, error);

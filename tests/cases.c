@@ -50,6 +50,27 @@ static int64_t draw_rows(uint64_t *dice, int64_t classes) {
     return rows > most ? 1 + draw(dice, most > 5 ? 5 : most) : rows;
 }
 
+/* The library starts a task per 32768 logits and per 64 rows. */
+static void draw_size(test_case *call, uint64_t *dice) {
+    call->large = chance(dice, 1);
+    call->classes = call->large ? 1 + draw(dice, 500) : draw_classes(dice);
+    call->rows =
+        call->large ? 32768 / call->classes + 65 + draw(dice, 64) : draw_rows(dice, call->classes);
+}
+
+static void draw_threads(test_case *call, uint64_t *dice) {
+    static const int threads[] = {2, 3, 4, 16, -1};
+    xent_options *options = &call->options;
+    options->threads = chance(dice, 80) ? (int32_t)draw(dice, 2) : threads[draw(dice, 5)];
+    if (!call->large)
+        return;
+    const int32_t width = 2 + (int32_t)draw(dice, 15);
+    call->on_executor.inner = chance(dice, 50) ? reverse_executor(width) : thread_executor(width);
+    call->executor = counting_executor(&call->on_executor);
+    options->threads = width;
+    options->executor = chance(dice, 50) ? &call->executor : NULL;
+}
+
 /* Labels of 0 to 4 axes with about `rows` rows, and logits with the classes as one more axis
  * anywhere. */
 static void draw_shapes(test_case *call, uint64_t *dice) {
@@ -209,13 +230,12 @@ static void draw_options(test_case *call, uint64_t *dice) {
     static const double caps[] = {0.5, 5, 30, 50, 1e4},
                         scales[] = {0.125, 0.7, 3, 0x1p-64, 0x1p64, 1e-3};
     static const double denominators[] = {1, 7, 0.1, 1e6};
-    static const int threads[] = {2, 3, 4, 16, -1};
     xent_options *options = &call->options;
     options->logits_are = chance(dice, 88) ? XENT_LOGITS : (int32_t)draw(dice, 3);
     options->reduction = (int32_t)draw(dice, 3);
     options->on_bad_label = (int32_t)draw(dice, 3);
     options->on_nothing_counted = (int32_t)draw(dice, 3);
-    options->threads = chance(dice, 80) ? (int32_t)draw(dice, 2) : threads[draw(dice, 5)];
+    draw_threads(call, dice);
     options->denominator = chance(dice, 25) ? denominators[draw(dice, 4)] : 0;
     if (options->logits_are != XENT_LOGITS)
         return;
@@ -303,8 +323,7 @@ test_case *make_case(uint64_t seed) {
     call->seed = seed;
     call->options = (xent_options)XENT_OPTIONS_INIT;
     call->outputs = (xent_outputs)XENT_OUTPUTS_INIT;
-    call->classes = draw_classes(&dice);
-    call->rows = draw_rows(&dice, call->classes);
+    draw_size(call, &dice);
     call->in_place = chance(&dice, 40);
     draw_options(call, &dice);
     make_inputs(call, &dice);
@@ -351,9 +370,10 @@ void print_case(FILE *file, const test_case *call) {
             call->in_place && call->given[GRAD] ? ", in place" : "");
     fprintf(file,
             "  logits_are %d, class_axis %d, reduction %d, on_bad_label %d, on_nothing_counted %d, "
-            "threads %d\n",
+            "threads %d%s\n",
             options->logits_are, options->class_axis, options->reduction, options->on_bad_label,
-            options->on_nothing_counted, options->threads);
+            options->on_nothing_counted, options->threads,
+            options->executor ? ", on an executor" : "");
     fprintf(file,
             "  denominator %g, label_smoothing %.17g, z_loss %.17g, softcap %g, logit_scale %g, "
             "ignore {",

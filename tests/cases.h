@@ -3,7 +3,7 @@
 #ifndef XENT_TESTS_CASES_H
 #define XENT_TESTS_CASES_H
 
-#include "xent.h"
+#include "executors.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,6 +38,9 @@ typedef struct test_case {
     xent_outputs outputs;
     int64_t ignore[4];
     bool given[TENSORS];
+    bool large;        /* rows and logits for several tasks, which run on several threads or .. */
+    tally on_executor; /* .. on an executor that counts them */
+    xent_executor executor;
     bool in_place; /* grad is the logits, and has no memory of its own */
     xent_tensor tensor[TENSORS];
     case_memory memory[TENSORS];

@@ -146,10 +146,10 @@ static long double entropy_tolerance(const comparison *with) {
                        : 0;
 }
 
-/* Besides its own terms: D is a rounded sum; the softmax term's coefficient is reach/D; the slope
- * of softcap is exp of a rounded argument, the more off the larger that is. The label's p - 1 is
- * made of all other terms. */
-long double grad_tolerance(const comparison *with, int64_t class) {
+/* Before the rounding to its dtype. Besides its own terms: D is a rounded sum; the softmax term's
+ * coefficient is reach/D; the slope of softcap is exp of a rounded argument, the more off the
+ * larger that is. The label's p - 1 is made of all other terms. */
+static long double grad_tolerance(const comparison *with, int64_t class) {
     const reference *expected = &with->expected;
     const reference_row *row = &with->row;
     const long double parts = row->grad_parts[class], p = row->probability[class],
@@ -343,7 +343,9 @@ int64_t compare_case(test_case *call, int64_t show) {
     with.labels = tensor_before(call, LABELS);
     with.expected = make_reference(&with.logits, &with.labels, &call->options);
     with.row = make_row(call->classes);
-    with.nudged = make_row(call->classes);
+    with.others = calloc((size_t)call->classes + 1, sizeof *with.others);
+    if (!with.others)
+        abort();
     set_tolerances(&with);
     memset(&untouched, 0xa5, sizeof untouched);
     with.total = untouched;
@@ -363,6 +365,6 @@ int64_t compare_case(test_case *call, int64_t show) {
     compare_memory(&with, status != XENT_OK);
     compare_label_counts(&with, status);
     free_row(&with.row);
-    free_row(&with.nudged);
+    free(with.others);
     return with.differences;
 }

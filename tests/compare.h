@@ -11,8 +11,9 @@ typedef struct comparison {
     xent_tensor logits, labels; /* as they were before the call */
     xent_total total;           /* as the call left it */
     reference expected;
-    reference_row row, nudged; /* the row at hand, and a second one for differences */
-    int64_t index;             /* of the row at hand */
+    reference_row row;   /* the row at hand */
+    long double *others; /* of each of its classes: see slopes.c */
+    int64_t index;       /* of the row at hand */
     uint64_t dice;
     long double bound, flushed, bent; /* the tolerances of the dtype; see compare.c */
     long double loss_tolerance;       /* of the sum of the losses so far */
@@ -31,11 +32,8 @@ long double spacing(int32_t dtype, long double size);
 void add_difference(comparison *with, const char *what, int64_t class, long double found,
                     long double expected, long double tolerance);
 
-/* How far the gradient at a class may be from the reference's, before the rounding to its dtype. */
-long double grad_tolerance(const comparison *with, int64_t class);
-
-/* The gradient of the row at hand: where all |z| <= 30, some entries against central differences of
- * the reference's loss; and a row from logits without z-loss and softcap sums to 0. */
+/* The gradient of the row at hand: where all |z| <= 30, against central differences of the loss;
+ * and a row from logits without z-loss and softcap sums to 0. */
 void compare_slopes(comparison *with);
 
 #endif

@@ -43,10 +43,21 @@ static void run_on_threads(void *context, void (*task)(void *data, int64_t i), v
         pthread_join(jobs[i].thread, NULL);
 }
 
+static void run_counted(void *context, void (*task)(void *data, int64_t i), void *data,
+                        int64_t count) {
+    tally *kept = context;
+    kept->tasks += count;
+    kept->inner.run(kept->inner.context, task, data, count);
+}
+
 xent_executor reverse_executor(int32_t width) {
     return (xent_executor){.width = width, .run = run_reverse};
 }
 
 xent_executor thread_executor(int32_t width) {
     return (xent_executor){.width = width, .run = run_on_threads};
+}
+
+xent_executor counting_executor(tally *kept) {
+    return (xent_executor){.context = kept, .width = kept->inner.width, .run = run_counted};
 }

@@ -87,8 +87,7 @@ int64_t integer_element(const xent_tensor *tensor, int64_t offset) {
     }
 }
 
-/* A weight that was not given is 1. */
-static long double weight_of(const xent_tensor *weight, int64_t index) {
+long double weight_of(const xent_tensor *weight, int64_t index) {
     return weight ? real_element(weight, row_offset(weight, -1, index)) : 1.0L;
 }
 
@@ -97,12 +96,7 @@ static long double times(long double coefficient, long double value) {
     return coefficient == 0 ? 0 : coefficient * value;
 }
 
-/* A sum of many terms as if in twice the precision: what each addition loses is added apart
- * (Neumaier, doi:10.1002/zamm.19740540106). */
-typedef struct long_sum {
-    long double value, lost;
-} long_sum;
-
+/* What each addition loses is added apart (Neumaier, doi:10.1002/zamm.19740540106). */
 static void add_term(long_sum *sum, long double term) {
     const long double value = sum->value + term;
     const bool term_is_small = fabsl(sum->value) >= fabsl(term);
@@ -132,7 +126,7 @@ static int64_t classify(const reference *call, int64_t row, int64_t *label) {
     return *label < 0 || *label >= call->classes ? ROW_BAD : *label;
 }
 
-static void count_row(reference *call, int64_t row) {
+static void count_row(reference *call, int64_t row, long_sum *weights) {
     int64_t label;
     const int64_t class = classify(call, row, &label);
     call->total.rows++;
@@ -147,7 +141,7 @@ static void count_row(reference *call, int64_t row) {
         const long double w = weight_of(call->options->row_weight, row);
         const long double term = times(weight_of(call->options->class_weight, class), w);
         call->total.counted++;
-        call->weight_sum += w == 0 ? 0 : term;
+        add_term(weights, w == 0 ? 0 : term);
         call->weight_parts += w == 0 ? 0 : fabsl(term);
     }
 }
@@ -181,13 +175,15 @@ static xent_status status_of(const reference *call) {
 reference make_reference(const xent_tensor *logits, const xent_tensor *labels,
                          const xent_options *options) {
     reference call = {.logits = logits, .labels = labels, .options = options, .rows = 1};
+    long_sum weights = {0, 0};
     call.axis = options->class_axis < 0 ? options->class_axis + logits->ndim : options->class_axis;
     call.classes = logits->shape[call.axis];
     call.total = (xent_total)XENT_TOTAL_INIT;
     for (int i = 0; i < labels->ndim; i++)
         call.rows *= labels->shape[i];
     for (int64_t row = 0; row < call.rows; row++)
-        count_row(&call, row);
+        count_row(&call, row, &weights);
+    call.weight_sum = sum_of(&weights);
     for (int64_t c = 0; c < call.classes; c++)
         call.mass += weight_of(options->class_weight, c);
     call.denominator = denominator_of(&call);
@@ -197,7 +193,8 @@ reference make_reference(const xent_tensor *logits, const xent_tensor *labels,
 
 void add_row(reference *call, int64_t index, const reference_row *row) {
     xent_total *total = &call->total;
-    call->loss_sum += row->loss;
+    add_term(&call->losses, row->loss);
+    call->loss_sum = sum_of(&call->losses);
     if (row->label >= 0 && row->prediction == row->label)
         total->correct++;
     if (!isfinite((double)row->loss) && total->nonfinite++ == 0)

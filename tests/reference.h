@@ -28,6 +28,11 @@ int64_t integer_element(const xent_tensor *tensor, int64_t offset);
 
 /* ---- a call ---- */
 
+/* A sum as if in twice the precision. */
+typedef struct long_sum {
+    long double value, lost;
+} long_sum;
+
 typedef struct reference {
     const xent_tensor *logits, *labels;
     const xent_options *options;
@@ -40,11 +45,15 @@ typedef struct reference {
     long double mass;         /* K, the sum of k */
     long double denominator;  /* D; 0: the gradient is 0 */
     long double loss_sum;     /* of the rows added so far */
+    long_sum losses;          /* the same */
 } reference;
 
 /* Reads the labels and the weights. The three pointers are kept; options are complete. */
 reference make_reference(const xent_tensor *logits, const xent_tensor *labels,
                          const xent_options *options);
+
+/* An element of a weight tensor; 1 if there is none. */
+long double weight_of(const xent_tensor *weight, int64_t index);
 
 /* ---- a row ---- */
 

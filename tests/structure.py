@@ -34,12 +34,18 @@ MAY_INCLUDE = {
     "xent": ["fail", "structs", "check", "layout", "labels", "plan", "rows", "tasks"],
 }
 
-# No libm function takes part in a result except fma, and the library never prints, ends the process or keeps state.
-MATHS = "a?(cos|sin|tan)h?|atan2|exp|exp2|exp10|expm1|log|log2|log10|log1p|pow|sqrt|cbrt|hypot|ldexp|scalbn|rint|nearbyint"
-FORBIDDEN = re.compile(
-    rf"(({MATHS})f?l?|v?f?printf|f?put[cs]|putchar|fwrite|perror|abort|_?exit|__assert_fail|signal|sigaction|"
-    r"fesetenv|fesetround|setlocale|rand|malloc_usable_size)"
-)
+# All that the library may need from outside. From libm fma alone: no other function takes part in a result. It never
+# prints, ends the process or keeps state.
+MAY_NEED = {
+    "libm": "fma fmaf",
+    "memory and text": "malloc free memcpy memset memcmp bcmp strcmp strtoll snprintf vsnprintf",
+    "surroundings": "__errno_location getenv open read close sysconf sched_getaffinity __sched_cpucount",
+    "threads": "pthread_create pthread_join pthread_setcancelstate pthread_sigmask sigfillset sigdelset",
+    "what compilers and linkers add": "__stack_chk_fail _GLOBAL_OFFSET_TABLE_ __cxa_finalize __gmon_start__ "
+    "_ITM_deregisterTMCloneTable _ITM_registerTMCloneTable",
+}
+# The same functions under the names of checked calls and of a newer C.
+OTHER_NAME = re.compile(r"__(?:isoc23_)?(\w+?)(?:_chk|_2)?")
 
 faults = []
 
@@ -60,26 +66,38 @@ def name(path):
 
 
 def symbols(library, *flags):
-    listing = subprocess.run(["nm", "-D", *flags, library], check=True, capture_output=True, text=True).stdout
-    return {line.split()[-1].split("@")[0] for line in listing.splitlines()}
+    listing = subprocess.run(["nm", *flags, library], check=True, capture_output=True, text=True).stdout
+    return {line.split()[-1].split("@")[0] for line in listing.splitlines() if line and not line.endswith(":")}
 
 
-def check_symbols(library):
+def check_exports(library):
     header = (ROOT / "include/xent.h").read_text()
     declared = set(re.findall(r"^XENT_API[^;(]*?(\w+)\(", header, re.M))
-    exported = symbols(library, "--defined-only")
+    exported = symbols(library, "-D", "--defined-only")
     for symbol in sorted(declared ^ exported):
         fault(library, f"{symbol} is " + ("exported, not declared" if symbol in exported else "not exported"))
     listed = set(re.findall(r"^ (\w+)@", (ROOT / "debian/libxent0.symbols").read_text(), re.M))
     for symbol in sorted(listed ^ exported):
         fault("debian/libxent0.symbols", f"{symbol} is " + ("gone from" if symbol in listed else "new in") + " the library")
-    for symbol in sorted(symbols(library, "--undefined-only")):
-        if FORBIDDEN.fullmatch(symbol):
-            fault(library, f"uses {symbol}")
+
+
+def check_needs(library, needed):
+    allowed = {symbol for names in MAY_NEED.values() for symbol in names.split()}
+    for symbol in sorted(needed - allowed):
+        other = OTHER_NAME.fullmatch(symbol)
+        if not (other and other.group(1) in allowed):
+            fault(library, f"needs {symbol} from outside, which is not in MAY_NEED")
+
+
+def check_symbols(library):
+    check_exports(library)
+    check_needs(library, symbols(library, "-D", "--undefined-only"))
     static = Path(library).with_name("libxent.a")
-    listing = subprocess.run(["nm", "-g", "--defined-only", static], check=True, capture_output=True, text=True).stdout
-    for symbol in re.findall(r"^[0-9a-f]+ \w (?!xent_)(\w+)", listing, re.M):
-        fault(static, f"defines {symbol}, which a program may define too; give it a name in src/names.h")
+    defined = symbols(static, "-g", "--defined-only")
+    check_needs(static, symbols(static, "-g", "--undefined-only") - defined)
+    for symbol in sorted(defined):
+        if not symbol.startswith("xent_"):
+            fault(static, f"defines {symbol}, which a program may define too; give it a name in src/names.h")
     dynamic = subprocess.run(["readelf", "-d", library], check=True, capture_output=True, text=True).stdout
     if "soname: [libxent.so.0]" not in dynamic:
         fault(library, "is not called libxent.so.0")

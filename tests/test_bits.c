@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -51,9 +52,17 @@ static void check_same(const subject *made, const arrangement *how, const char *
     free_answer(&found);
 }
 
+/* With XENT_SHORT set, as under valgrind, one subject in 29 is compared. */
+static bool is_left_out(void) {
+    static int subjects;
+    return getenv("XENT_SHORT") && subjects++ % 29;
+}
+
 /* Hands check a subject with about `elements` logits. `turn` chooses variant and kind of logits. */
 static void with_subject(int32_t dtype, int64_t classes, int64_t elements, int turn,
                          void (*check)(const subject *made)) {
+    if (is_left_out())
+        return;
     int64_t inner = 3 + elements / classes / 3;
     const recipe from = {.dtype = dtype,
                          .kind = turn % 2 ? PLAIN : turn / 2 % KINDS,
@@ -223,6 +232,8 @@ static void other_rows_do_not_matter(void **state) {
         variant fixed = variants[v];
         fixed.denominator = 7;
         for (int size = 0; size < CLASS_COUNTS; size++) {
+            if (is_left_out())
+                continue;
             const recipe from = {.dtype = XENT_F32 + (v + size) % 4,
                                  .kind = size % 2 ? MIXED : v % KINDS,
                                  .outer = 1,
@@ -238,20 +249,25 @@ static void other_rows_do_not_matter(void **state) {
 
 /* ---- the other outputs ----------------------------------------------------------------------- */
 
+/* Classes side by side and rows as well, or with gaps; a class axis with a stride. */
+static const arrangement subset_layouts[] = {
+    {.class_first = 0}, {.padding = 5}, {.class_first = 2}};
+
 static void check_subsets(const subject *made) {
-    for (unsigned left_out = 0; left_out <= ALL_OUTPUTS; left_out++) {
-        const arrangement how = {.left_out = left_out,
-                                 .class_first = (int)(left_out % 3),
-                                 .in_place = left_out / 4 % 2,
-                                 .no_total = left_out % 5 == 4,
-                                 .no_error = left_out % 7 == 6};
-        check_same(made, &how, "without the outputs", left_out);
-    }
+    for (unsigned left_out = 0; left_out <= ALL_OUTPUTS; left_out++)
+        for (int i = 0; i < 6; i++) {
+            arrangement how = subset_layouts[i / 2];
+            how.in_place = i % 2;
+            how.left_out = left_out;
+            how.no_total = left_out % 5 == 4;
+            how.no_error = left_out % 7 == 6;
+            check_same(made, &how, "without the outputs", left_out);
+        }
 }
 
 static void other_outputs_do_not_matter(void **state) {
     (void)state;
-    for_each_subject(200, 2, check_subsets);
+    for_each_subject(200, 1, check_subsets);
 }
 
 int main(void) {

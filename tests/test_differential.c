@@ -31,16 +31,18 @@ static void show_progress(uint64_t done, uint64_t cases) {
 int main(void) {
     const uint64_t cases = number_from_environment("XENT_CASES", 10000);
     const uint64_t seed = number_from_environment("XENT_SEED", 1);
-    uint64_t wrong = 0;
+    uint64_t wrong = 0, shared = 0;
     if (!reference_is_precise())
         printf("long double is no wider than double here: memory is judged, numbers are not\n");
     for (uint64_t i = 0; i < cases; i++) {
         test_case *call = make_case(seed + i);
         wrong += compare_case(call, wrong < CASES_SHOWN ? DIFFERENCES_SHOWN : 0) > 0;
+        shared += call->on_executor.tasks > 1;
         free_case(call);
         show_progress(i + 1, cases);
     }
-    printf("%s: %" PRIu64 " random calls from seed %" PRIu64 ", %" PRIu64 " with differences\n",
-           xent_isa(), cases, seed, wrong);
-    return wrong > 0;
+    printf("%s: %" PRIu64 " random calls from seed %" PRIu64 ", %" PRIu64
+           " of them in several tasks of an executor, %" PRIu64 " with differences\n",
+           xent_isa(), cases, seed, shared, wrong);
+    return wrong > 0 || (cases >= 1000 && shared == 0);
 }

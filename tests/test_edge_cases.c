@@ -224,6 +224,26 @@ static void class_weight_of_zero_and_nan_logit(struct batch *batch) {
     check_grad_is(batch, 1, NAN);
 }
 
+/* A row without any probability is no 0 times infinity: only its row weight saves it. */
+static void weights_of_zero_over_minus_infinity(struct batch *batch) {
+    batch->weighs_classes = batch->weighs_rows = true;
+    batch->class_weight[1] = 0;
+    batch->row_weight[3] = 0;
+    fill_logits(batch, 1, -INFINITY);
+    fill_logits(batch, 3, -INFINITY);
+    run_batch(batch);
+    check_counts(batch, 4, 0, 0, 1);
+    check_that(batch, "first nonfinite row", batch->total.first_nonfinite_row == 1);
+    check_that(batch, "weight_sum", batch->total.weight_sum == 2);
+    check_near(batch, "loss_sum", batch->total.loss_sum, NAN);
+    check_row_is(batch, 1, NAN);
+    check_grad_is(batch, 1, NAN);
+    check_that(batch, "loss exactly 0", batch->loss[3] == 0);
+    check_grad_is(batch, 3, 0);
+    check_near(batch, "lse", batch->lse[3], NAN);
+    check_row_is_unharmed(batch, 0, 2);
+}
+
 /* With e = 1 the label's own nll, here infinite but for its class weight of 0, has the coefficient
  * 0. */
 static void smoothing_of_one(struct batch *batch) {
@@ -298,6 +318,7 @@ static const struct edge edges[] = {
     {"row weight of zero", row_weight_of_zero},
     {"class weight of zero", class_weight_of_zero},
     {"class weight of zero and nan logit", class_weight_of_zero_and_nan_logit},
+    {"weights of zero over minus infinity", weights_of_zero_over_minus_infinity},
     {"smoothing of one", smoothing_of_one},
     {"coefficients that cancel", coefficients_that_cancel},
     {"infinite row weight", infinite_row_weight},

@@ -2,6 +2,7 @@
  * Every rule about memory: edits of a valid call that are refused, and edits that a hasty rule
  * would refuse. */
 #include "edits.h"
+#include "reference.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -173,6 +174,99 @@ static void test_axes_of_length_1(void **state) {
     assert_int_equal(xent_cross_entropy(&logits, &labels, NULL, &outputs, NULL, &error), XENT_OK);
 }
 
+/* ---- every pair ------------------------------------------------------------------------------ */
+
+enum { OUTPUTS = 7, PLACES = 12, GRAD_PLACE = 5, LOGITS_PLACE = 7, IGNORE_PLACE = 11 };
+
+/* What a call reads and writes, the outputs first. */
+static const struct place {
+    const char *name;
+    size_t tensor;
+} places[PLACES] = {
+    {"outputs.loss", AT(loss)},
+    {"outputs.lse", AT(lse)},
+    {"outputs.prediction", AT(prediction)},
+    {"outputs.label_probability", AT(label_probability)},
+    {"outputs.entropy", AT(entropy)},
+    {"outputs.grad", AT(grad)},
+    {"outputs.probability", AT(probability)},
+    {"the logits", AT(logits)},
+    {"the labels", AT(labels)},
+    {"options.class_weight", AT(class_weight)},
+    {"options.row_weight", AT(row_weight)},
+    {"the values of options.ignore", 0},
+};
+
+/* Each lies in the middle of a piece of its own, so that a neighbour's place is free. */
+enum { PIECE = 512 };
+typedef struct arena {
+    _Alignas(8) unsigned char pieces[PLACES][PIECE];
+} arena;
+
+static xent_tensor *tensor_at(call *c, int place) {
+    return (xent_tensor *)(void *)((unsigned char *)c + places[place].tensor);
+}
+
+static size_t size_of(call *c, int place) {
+    if (place == IGNORE_PLACE)
+        return c->options.ignore_count * sizeof *c->options.ignore;
+    const xent_tensor *tensor = tensor_at(c, place);
+    size_t size = dtype_bytes(tensor->dtype);
+    for (int axis = 0; axis < tensor->ndim; axis++)
+        size *= (size_t)tensor->shape[axis];
+    return size;
+}
+
+static void spread(call *c, arena *memory) {
+    set_valid(c);
+    for (int place = 0; place < IGNORE_PLACE; place++) {
+        void *middle = memory->pieces[place] + PIECE / 2;
+        memcpy(middle, tensor_at(c, place)->data, size_of(c, place));
+        tensor_at(c, place)->data = middle;
+    }
+    void *middle = memory->pieces[IGNORE_PLACE] + PIECE / 2;
+    c->options.ignore = memcpy(middle, c->options.ignore, size_of(c, IGNORE_PLACE));
+}
+
+/* The output begins so many bytes after the other begins. */
+static void check_neighbours(int output, int other, int64_t distance, xent_status expected) {
+    static arena memory, before;
+    call c;
+    xent_error error;
+    spread(&c, &memory);
+    tensor_at(&c, output)->data = memory.pieces[other] + PIECE / 2 + distance;
+    before = memory;
+    xent_status status = run_call(&c, &error);
+    if (status != expected)
+        fail_msg("%s %d bytes after %s: %s", places[output].name, (int)distance, places[other].name,
+                 xent_status_name(status));
+    if (status == XENT_OK)
+        return;
+    assert_true(sentence_says(&error, places[output].name));
+    assert_true(sentence_says(&error, places[other].name));
+    assert_memory_equal(&memory, &before, sizeof memory);
+}
+
+/* They may touch, but share no byte: not the first, not the last. Only grad may begin where the
+ * logits do. */
+static void test_every_pair(void **state) {
+    (void)state;
+    for (int output = 0; output < OUTPUTS; output++)
+        for (int other = 0; other < PLACES; other++) {
+            call c;
+            if (other == output)
+                continue;
+            set_valid(&c);
+            const int64_t size = (int64_t)size_of(&c, output), end = (int64_t)size_of(&c, other);
+            const bool in_place = output == GRAD_PLACE && other == LOGITS_PLACE;
+            check_neighbours(output, other, -size, XENT_OK);
+            check_neighbours(output, other, 1 - size, XENT_OVERLAP);
+            check_neighbours(output, other, 0, in_place ? XENT_OK : XENT_OVERLAP);
+            check_neighbours(output, other, end - 1, XENT_OVERLAP);
+            check_neighbours(output, other, end, XENT_OK);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_overlap_rules),
@@ -180,6 +274,7 @@ int main(void) {
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_huge_and_empty),
         cmocka_unit_test(test_axes_of_length_1),
+        cmocka_unit_test(test_every_pair),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

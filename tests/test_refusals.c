@@ -337,11 +337,51 @@ static void test_coordinates(void **state) {
     assert_true(sentence_says(&error, "(1 of 24 labels do not)"));
 }
 
+/* What xent_mean_loss_f32 refuses; neither loss nor gradient is written. */
+static void test_mean_loss(void **state) {
+    static float logits[6], grad[6];
+    static int64_t labels[2], bad_labels[2] = {0, 3};
+    double loss = -7;
+    const struct {
+        const float *logits;
+        const int64_t *labels;
+        int64_t rows, classes;
+        float *grad;
+        double *loss;
+        xent_status status;
+        const char *part;
+    } calls[] = {
+        {logits, labels, 2, 3, grad, NULL, XENT_BAD_ARGUMENT, "loss is NULL"},
+        {logits, labels, 0, 3, NULL, NULL, XENT_BAD_ARGUMENT, "loss is NULL"},
+        {NULL, labels, 2, 3, grad, &loss, XENT_BAD_ARGUMENT, "logits: data is NULL"},
+        {logits, NULL, 2, 3, grad, &loss, XENT_BAD_ARGUMENT, "labels: data is NULL"},
+        {logits, labels, -2, 3, grad, &loss, XENT_BAD_SHAPE, "logits: shape [-2, 3]"},
+        {logits, labels, 2, -3, grad, &loss, XENT_BAD_SHAPE, "logits: shape [2, -3]"},
+        {logits, labels, 2, 0, grad, &loss, XENT_BAD_SHAPE, "have rows but no class"},
+        {grad, labels, 2, 2, grad + 1, &loss, XENT_OVERLAP, "outputs.grad overlaps the logits"},
+        {logits, bad_labels, 2, 3, grad, &loss, XENT_BAD_LABEL, "the label of row [1] is 3"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        xent_error error = {"(no sentence)"};
+        for (int told = 0; told < 2; told++)
+            assert_int_equal(xent_mean_loss_f32(calls[i].logits, calls[i].labels, calls[i].rows,
+                                                calls[i].classes, calls[i].grad, calls[i].loss,
+                                                told ? &error : NULL),
+                             calls[i].status);
+        if (!sentence_says(&error, calls[i].part))
+            fail_msg("\"%s\" does not contain \"%s\"", error.message, calls[i].part);
+        assert_true(loss == -7);
+        for (int j = 0; j < 6; j++)
+            assert_true(grad[j] == 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_misfits),     cmocka_unit_test(test_labels_outside_the_classes),
         cmocka_unit_test(test_batches),     cmocka_unit_test(test_what_options_allow),
-        cmocka_unit_test(test_coordinates),
+        cmocka_unit_test(test_coordinates), cmocka_unit_test(test_mean_loss),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * What surrounds a call stays as it was: memory, the heap, errno, floating-point modes, standard
- * output.
+ * What surrounds a call stays as it was: the heap, errno, floating-point modes, standard output.
  *
  * Linked with --wrap for the functions of the heap and pthread_create, so that they can be made
  * to fail. */
 #define _GNU_SOURCE
-#include "guard.h"
+#include "solve.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -34,76 +33,6 @@ static problem make_sample(int32_t dtype, int kind, const char *variant_name, in
                          .classes = classes,
                          .variant = variant_named(variant_name)};
     return make_problem(&from);
-}
-
-/* ---- guard pages ----------------------------------------------------------------------------- */
-
-static const arrangement guarded_layouts[] = {
-    {0},
-    {.class_first = 1},
-    {.class_first = 2},
-    {.axis_rotation = 2},
-    {.padding = 3, .in_place = true},
-    {.gap = 1, .reversed = 7},
-    {.misalignment = 1},
-    {.small_dtypes = true, .in_place = true, .reversed = 5, .threads = 2},
-};
-enum { GUARDED_LAYOUTS = sizeof guarded_layouts / sizeof *guarded_layouts };
-
-/* Every tensor's last byte before a closed page, then every tensor's first byte after one. */
-static void check_guarded(const recipe *from) {
-    problem what = make_problem(from);
-    answer expected = solve(&what, &plainest);
-    assert_int_equal(expected.status, XENT_OK);
-    for (int i = 0; i < GUARDED_LAYOUTS; i++)
-        for (int side = 0; side < 2; side++) {
-            arrangement how = guarded_layouts[i];
-            how.memory = side ? &guard_before : &guard_after;
-            answer found = solve(&what, &how);
-            assert_null(difference(&expected, &found));
-            free_answer(&found);
-        }
-    free_answer(&expected);
-    free_problem(&what);
-}
-
-static void nothing_outside_of_the_tensors_is_touched(void **state) {
-    (void)state;
-    static const int64_t class_counts[] = {1,  2,  3,  5,  8,   10,   15,   16,   17,   31,
-                                           33, 63, 64, 65, 100, 1000, 1023, 1024, 1025, 2500};
-    static const int64_t row_counts[] = {1, 3, 15, 16, 17, 33};
-    int turn = 0;
-    for (int32_t dtype = XENT_F32; dtype <= XENT_F16; dtype++)
-        for (int size = 0; size < 20; size++)
-            for (int rows = 0; rows < (class_counts[size] < 1000 ? 6 : 2); rows++, turn++) {
-                const recipe from = {.dtype = dtype,
-                                     .kind = turn % KINDS,
-                                     .outer = 1 + turn % 2,
-                                     .inner = row_counts[rows],
-                                     .classes = class_counts[size],
-                                     .variant = &variants[turn % variant_count]};
-                check_guarded(&from);
-            }
-}
-
-static void mean_loss_f32_stays_inside_too(void **state) {
-    (void)state;
-    for (int64_t classes = 1; classes < 70; classes++) {
-        enum { ROWS = 5 };
-        size_t bytes = ROWS * (size_t)classes * sizeof(float);
-        float *logits = (float *)guard_after.take(bytes), *grad = (float *)guard_after.take(bytes);
-        int64_t *labels = (int64_t *)guard_after.take(ROWS * sizeof *labels);
-        double *loss = (double *)guard_after.take(sizeof *loss);
-        xent_error *error = (xent_error *)guard_after.take(sizeof *error);
-        assert_int_equal(xent_mean_loss_f32(logits, labels, ROWS, classes, grad, loss, error),
-                         XENT_OK);
-        assert_string_equal(error->message, "");
-        guard_after.give_back((char *)logits, bytes);
-        guard_after.give_back((char *)grad, bytes);
-        guard_after.give_back((char *)labels, ROWS * sizeof *labels);
-        guard_after.give_back((char *)loss, sizeof *loss);
-        guard_after.give_back((char *)error, sizeof *error);
-    }
 }
 
 /* ---- the heap -------------------------------------------------------------------------------- */
@@ -347,6 +276,14 @@ enum { MODES = sizeof modes / sizeof *modes };
 
 static unsigned mode_before, mode_after;
 
+/* Valgrind has no modes but the rounding. */
+static bool machine_has_mode(unsigned mode) {
+    write_mode(mode);
+    unsigned found = read_mode();
+    write_mode(modes[0]);
+    return found == mode;
+}
+
 static void mode_start(void) {
     write_mode(mode_before);
 }
@@ -359,7 +296,7 @@ static void mode_end(void) {
 static void floating_point_modes_are_kept_by_calls(void **state) {
     (void)state;
     for (int i = 0; i < MODES; i++)
-        for (int v = 0; v < variant_count; v++) {
+        for (int v = 0; machine_has_mode(modes[i]) && v < variant_count; v++) {
             problem what =
                 make_sample(XENT_F32 + v % 4, v % KINDS, variants[v].name, 20, v % 3 ? 12 : 1100);
             const arrangement how = {
@@ -393,7 +330,8 @@ static void floating_point_modes_are_kept_by_loading(void **state) {
         fail_msg("XENT_SHARED_LIBRARY must hold the path of the shared library");
     for (int i = 0; i < MODES; i++) {
         assert_true(load_and_unload(path, modes[i]));
-        assert_int_equal(mode_after, modes[i]);
+        if (machine_has_mode(modes[i]))
+            assert_int_equal(mode_after, modes[i]);
     }
 }
 
@@ -446,8 +384,6 @@ static void nothing_is_printed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_outside_of_the_tensors_is_touched),
-        cmocka_unit_test(mean_loss_f32_stays_inside_too),
         cmocka_unit_test(every_failing_allocation_is_survived),
         cmocka_unit_test(threads_that_cannot_start_are_done_without),
         cmocka_unit_test(errno_is_kept_by_calls),

@@ -13,7 +13,7 @@ int main(int argc, char **argv) {
         return fprintf(stderr, "usage: XENT_ISA=ISA on_isa ISA PROGRAM...\n"), 64;
     if (strcmp(xent_isa(), argv[1]) != 0)
         return printf("skipped: this machine runs %s, not %s\n", xent_isa(), argv[1]), 77;
-    execv(argv[2], argv + 2);
+    execvp(argv[2], argv + 2);
     perror(argv[2]);
     return 70;
 }
