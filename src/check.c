@@ -9,16 +9,13 @@
 #include <string.h>
 
 void list_outputs(const xent_outputs *outputs, named_tensor list[OUTPUTS]) {
-    const named_tensor all[OUTPUTS] = {
-        [GRAD] = {"outputs.grad", outputs->grad},
-        [PROBABILITY] = {"outputs.probability", outputs->probability},
-        [PREDICTION] = {"outputs.prediction", outputs->prediction},
-        {"outputs.loss", outputs->loss},
-        {"outputs.lse", outputs->lse},
-        {"outputs.label_probability", outputs->label_probability},
-        {"outputs.entropy", outputs->entropy},
-    };
-    memcpy(list, all, sizeof all);
+    list[GRAD] = (named_tensor){"outputs.grad", outputs->grad};
+    list[PROBABILITY] = (named_tensor){"outputs.probability", outputs->probability};
+    list[PREDICTION] = (named_tensor){"outputs.prediction", outputs->prediction};
+    list[3] = (named_tensor){"outputs.loss", outputs->loss};
+    list[4] = (named_tensor){"outputs.lse", outputs->lse};
+    list[5] = (named_tensor){"outputs.label_probability", outputs->label_probability};
+    list[6] = (named_tensor){"outputs.entropy", outputs->entropy};
 }
 
 /* ---- each tensor by itself ------------------------------------------------------------------- */

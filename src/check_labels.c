@@ -183,17 +183,21 @@ static xent_status check_class_axis(const xent_tensor *logits, int axis, xent_er
     return XENT_OK;
 }
 
-xent_status check_labels(const xent_tensor *logits, const xent_tensor *labels, int axis,
-                         xent_error *error) {
-    xent_status status = check_class_axis(logits, axis, error);
-    if (status != XENT_OK)
-        return status;
-    mismatch m = {.logits = axes_of(logits), .labels = axes_of(labels)};
+/* Labels of the logits' shape without the class axis, and at least one class. */
+static bool are_usual(const xent_tensor *logits, const xent_tensor *labels, int class_axis) {
+    bool usual = labels->ndim == logits->ndim - 1 && logits->shape[class_axis] > 0;
+    for (int axis = 0; usual && axis < labels->ndim; axis++)
+        usual = labels->shape[axis] == logits->shape[axis < class_axis ? axis : axis + 1];
+    return usual;
+}
+
+static xent_status judge_unusual(const xent_tensor *logits, const xent_tensor *labels,
+                                 int class_axis, xent_error *error) {
+    mismatch m = {.logits = axes_of(logits), .labels = axes_of(labels), .class_axis = class_axis};
     int64_t count;
-    m.class_axis = axis < 0 ? axis + logits->ndim : axis;
-    m.rows = without_axis(&m.logits, m.class_axis);
+    m.rows = without_axis(&m.logits, class_axis);
     bool no_rows = count_elements(m.rows.ndim, m.rows.shape, &count) && count == 0;
-    bool no_classes = logits->shape[m.class_axis] == 0;
+    bool no_classes = logits->shape[class_axis] == 0;
     if (same_axes(&m.labels, &m.rows) && (no_rows || !no_classes))
         return XENT_OK;
     shape_text(m.logits_text, m.logits.ndim, m.logits.shape);
@@ -205,4 +209,15 @@ xent_status check_labels(const xent_tensor *logits, const xent_tensor *labels, i
                     "needs at least one class to name. Is options.class_axis right?",
                     m.logits_text, m.class_axis);
     return refuse_labels(&m, error);
+}
+
+xent_status check_labels(const xent_tensor *logits, const xent_tensor *labels, int axis,
+                         xent_error *error) {
+    xent_status status = check_class_axis(logits, axis, error);
+    if (status != XENT_OK)
+        return status;
+    int class_axis = axis < 0 ? axis + logits->ndim : axis;
+    if (are_usual(logits, labels, class_axis))
+        return XENT_OK;
+    return judge_unusual(logits, labels, class_axis, error);
 }

@@ -50,12 +50,20 @@ static bool ranges_meet(memory_range a, memory_range b) {
     return has_elements(a) && has_elements(b) && a.begin < b.end && b.begin < a.end;
 }
 
-/* Tensors have passed check_tensor, so their ranges exist. */
-static bool tensors_meet(const xent_tensor *a, const xent_tensor *b) {
-    memory_range range_a, range_b;
-    find_range(a, &range_a);
-    find_range(b, &range_b);
-    return ranges_meet(range_a, range_b);
+/* A tensor that was given, and where it lies. */
+typedef struct placed_tensor {
+    const char *name;
+    const xent_tensor *tensor;
+    memory_range range;
+} placed_tensor;
+
+/* Adds a tensor (NULL: not given), which has passed check_tensor, so that its range exists. */
+static void place(placed_tensor *list, int *count, named_tensor given) {
+    if (!given.tensor)
+        return;
+    list[*count] = (placed_tensor){.name = given.name, .tensor = given.tensor};
+    find_range(given.tensor, &list[*count].range);
+    (*count)++;
 }
 
 /* Whether both are the same elements in the same order; strides of length-1 axes lead nowhere. */
@@ -68,79 +76,85 @@ static bool same_elements(const xent_tensor *a, const xent_tensor *b) {
     return true;
 }
 
-static xent_status check_itself(named_tensor output, xent_error *error) {
-    memory_range range;
+static xent_status check_itself(const placed_tensor *output, xent_error *error) {
     char shape[SHAPE_TEXT], stride[SHAPE_TEXT];
-    const xent_tensor *tensor = output.tensor;
-    find_range(tensor, &range);
-    if (has_elements(range) && overlaps_itself(tensor))
+    const xent_tensor *tensor = output->tensor;
+    if (has_elements(output->range) && overlaps_itself(tensor))
         return fail(
             error, XENT_OVERLAP,
             "%s: with shape %s the strides %s (in elements) give several elements the same memory, "
             "or "
             "interleave axes. Each element of an output needs a place of its own, and each stride "
             "must span the axes of smaller ones; strides of 0 are for inputs.",
-            output.name, shape_text(shape, tensor->ndim, tensor->shape),
+            output->name, shape_text(shape, tensor->ndim, tensor->shape),
             shape_text(stride, tensor->ndim, tensor->stride));
     return XENT_OK;
 }
 
-static xent_status check_against_logits(named_tensor output, const xent_tensor *logits,
+static xent_status check_against_logits(const placed_tensor *output, const placed_tensor *logits,
                                         bool is_grad, xent_error *error) {
-    if (!tensors_meet(output.tensor, logits))
+    if (!ranges_meet(output->range, logits->range))
         return XENT_OK;
     if (!is_grad)
         return fail(error, XENT_OVERLAP,
                     "%s overlaps the logits: it needs memory of its own (only outputs.grad may be "
                     "the logits).",
-                    output.name);
-    if (!same_elements(output.tensor, logits))
+                    output->name);
+    if (!same_elements(output->tensor, logits->tensor))
         return fail(error, XENT_OVERLAP,
                     "outputs.grad overlaps the logits without being them: to work in place give it "
                     "the same data, dtype, shape and strides; else give it memory of its own.");
     return XENT_OK;
 }
 
-static xent_status check_against(named_tensor output, named_tensor other, xent_error *error) {
-    if (other.tensor && tensors_meet(output.tensor, other.tensor))
-        return fail(error, XENT_OVERLAP,
-                    "%s overlaps %s (judged by address range): give each a memory of its own.",
-                    output.name, other.name);
+static xent_status check_against(const placed_tensor *output, const placed_tensor *others,
+                                 int count, xent_error *error) {
+    for (int j = 0; j < count; j++)
+        if (ranges_meet(output->range, others[j].range))
+            return fail(error, XENT_OVERLAP,
+                        "%s overlaps %s (judged by address range): give each a memory of its own.",
+                        output->name, others[j].name);
     return XENT_OK;
 }
 
-static xent_status check_against_ignore(named_tensor output, const xent_options *options,
+static xent_status check_against_ignore(const placed_tensor *output, const xent_options *options,
                                         xent_error *error) {
-    memory_range range, ignore = {(uintptr_t)options->ignore, (uintptr_t)options->ignore};
+    memory_range ignore = {(uintptr_t)options->ignore, (uintptr_t)options->ignore};
     ignore.end += options->ignore_count * sizeof *options->ignore;
-    find_range(output.tensor, &range);
-    if (ranges_meet(range, ignore))
+    if (ranges_meet(output->range, ignore))
         return fail(error, XENT_OVERLAP,
                     "%s overlaps the values of options.ignore: give each a memory of its own.",
-                    output.name);
+                    output->name);
     return XENT_OK;
 }
 
 xent_status check_overlap(const xent_tensor *logits, const xent_tensor *labels,
                           const xent_options *options, const xent_outputs *outputs,
                           xent_error *error) {
+    enum { INPUTS = 4 };
+    const named_tensor inputs[INPUTS] = {{"the logits", logits},
+                                         {"the labels", labels},
+                                         {"options.class_weight", options->class_weight},
+                                         {"options.row_weight", options->row_weight}};
     named_tensor list[OUTPUTS];
-    const named_tensor inputs[] = {{"the labels", labels},
-                                   {"options.class_weight", options->class_weight},
-                                   {"options.row_weight", options->row_weight}};
+    placed_tensor in[INPUTS], out[OUTPUTS];
+    int in_count = 0, out_count = 0;
     list_outputs(outputs, list);
-    for (int i = 0; i < OUTPUTS; i++) {
-        if (!list[i].tensor)
-            continue;
-        xent_status status = check_itself(list[i], error);
+    for (int i = 0; i < OUTPUTS; i++)
+        place(out, &out_count, list[i]);
+    for (int i = 0; out_count > 0 && i < INPUTS; i++)
+        place(in, &in_count, inputs[i]);
+    for (int i = 0; i < out_count; i++) {
+        bool is_grad = out[i].tensor == outputs->grad && i == 0;
+        xent_status status = check_itself(&out[i], error);
         if (status == XENT_OK)
-            status = check_against_logits(list[i], logits, i == GRAD, error);
-        for (int j = 0; status == XENT_OK && j < 3; j++)
-            status = check_against(list[i], inputs[j], error);
-        for (int j = 0; status == XENT_OK && j < i; j++)
-            status = check_against(list[i], list[j], error);
+            status = check_against_logits(&out[i], &in[0], is_grad, error);
         if (status == XENT_OK)
-            status = check_against_ignore(list[i], options, error);
+            status = check_against(&out[i], in + 1, in_count - 1, error);
+        if (status == XENT_OK)
+            status = check_against(&out[i], out, i, error);
+        if (status == XENT_OK)
+            status = check_against_ignore(&out[i], options, error);
         if (status != XENT_OK)
             return status;
     }

@@ -92,7 +92,7 @@ static void fill_row(const struct plan *plan, const row_view *view, void *row, d
     char *to = row, element[sizeof(double)];
     const int64_t size = dtype_size(view->dtype);
     plan->kernels->narrow(&value, 1, element, 1);
-    for (int64_t c = 0; c < plan->shape.classes; c++)
+    for (int64_t c = 0; c < plan->shape->classes; c++)
         memcpy(to + c * view->class_step, element, (size_t)size);
 }
 
@@ -121,7 +121,7 @@ static void *at_class(const row_view *view, void *row, int64_t class) {
 
 static void write_along(const struct plan *plan, struct scratch scratch, const struct rows *rows,
                         int from, int i) {
-    const row_view *grad = &plan->shape.grad, *probability = &plan->shape.probability;
+    const row_view *grad = &plan->shape->grad, *probability = &plan->shape->probability;
     const char *terms = kept_terms(plan, scratch, rows, from, i);
     for (int64_t b = 0; b < plan->blocks; b++) {
         const xent_stats *block = &scratch.blocks[(i - from) * plan->blocks + b];
@@ -156,7 +156,7 @@ static void block_factors(const struct plan *plan, const xent_stats_columns *blo
  * factors. */
 static void write_tiles(const struct plan *plan, const struct rows *rows, const double *factors,
                         const void *tiles, int64_t first, int64_t n) {
-    const row_view *grad = &plan->shape.grad, *probability = &plan->shape.probability;
+    const row_view *grad = &plan->shape->grad, *probability = &plan->shape->probability;
     const struct side_by_side *beside = &rows->beside;
     static const struct blend none = {0, 0};
     struct blend blends[MOST_ROWS];
@@ -180,7 +180,7 @@ static void write_tiles(const struct plan *plan, const struct rows *rows, const 
 
 /* Where the classes do not fit the tiles, E is computed again, some classes at a time. */
 static void write_again(const struct plan *plan, struct scratch scratch, struct rows *rows) {
-    const int64_t classes = plan->shape.classes;
+    const int64_t classes = plan->shape->classes;
     const void *gathered[MOST_ROWS];
     double factors[MOST_ROWS];
     for (int64_t first = 0; first < classes; first += TILE) {
@@ -189,7 +189,7 @@ static void write_again(const struct plan *plan, struct scratch scratch, struct 
         if (first % BLOCK == 0)
             block_factors(plan, block, rows, factors);
         plan->kernels->terms_across(classes_beside(plan, rows, first, gathered), rows->beside.count,
-                                    n, class_stride(&plan->shape.logits), plan->formula.by.scale,
+                                    n, class_stride(&plan->shape->logits), plan->formula.by.scale,
                                     block, scratch.terms);
         write_tiles(plan, rows, factors, scratch.terms, first, n);
     }
@@ -199,16 +199,16 @@ static void write_again(const struct plan *plan, struct scratch scratch, struct 
  * takes them, there is nothing to prepare. What rows without a gradient get meanwhile does not
  * matter: fill_rows comes last. */
 static void write_across(const struct plan *plan, struct scratch scratch, struct rows *rows) {
-    const int64_t classes = plan->shape.classes;
+    const int64_t classes = plan->shape->classes;
     double factors[MOST_ROWS];
     if (rows->beside.count == 0)
         return;
     if (classes > TILE) {
         write_again(plan, scratch, rows);
-    } else if (rows->beside.whole && rows->all_fit && !plan->shape.probability.data) {
+    } else if (rows->beside.whole && rows->all_fit && !plan->shape->probability.data) {
         plan->kernels->grad_across(scratch.terms, rows->beside.count, classes, rows->columns.a,
                                    rows->columns.b, weights_from(plan, 0), rows->grad,
-                                   class_stride(&plan->shape.grad));
+                                   class_stride(&plan->shape->grad));
     } else {
         block_factors(plan, scratch.columns, rows, factors);
         write_tiles(plan, rows, factors, scratch.terms, 0, classes);
@@ -217,7 +217,7 @@ static void write_across(const struct plan *plan, struct scratch scratch, struct
 
 /* Softcap: E of a block is computed again in double, and the result rounded once. */
 static void write_bent_block(const struct plan *plan, const struct rows *rows, int i, int64_t b) {
-    const row_view *grad = &plan->shape.grad, *probability = &plan->shape.probability;
+    const row_view *grad = &plan->shape->grad, *probability = &plan->shape->probability;
     double z[BLOCK], slope[BLOCK], values[BLOCK];
     int64_t n = block_length(plan, b);
     xent_stats block;
@@ -242,7 +242,7 @@ static void write_bent_block(const struct plan *plan, const struct rows *rows, i
 
 /* What is the same in every class of rows that have no gradient or no probability. */
 static void fill_rows(const struct plan *plan, const struct rows *rows, int from, int count) {
-    const row_view *grad = &plan->shape.grad, *probability = &plan->shape.probability;
+    const row_view *grad = &plan->shape->grad, *probability = &plan->shape->probability;
     bool is_logits = plan->formula.logits_are == XENT_LOGITS;
     for (int i = from; probability->data && i < from + count; i++)
         if (!has_probability(rows, i))
@@ -260,7 +260,7 @@ static void write_labels(const struct plan *plan, const struct rows *rows, int f
     int n = 0;
     for (int i = from; i < from + count; i++) {
         entry[n] = rows->columns.label_grad[i];
-        to[n] = at_class(&plan->shape.grad, rows->grad[i], rows->label[i]);
+        to[n] = at_class(&plan->shape->grad, rows->grad[i], rows->label[i]);
         n += has_gradient(rows, i);
     }
     plan->kernels->put(entry, n, to);
@@ -268,7 +268,7 @@ static void write_labels(const struct plan *plan, const struct rows *rows, int f
 
 void write_gradients(const struct plan *plan, struct scratch scratch, struct rows *rows, int from,
                      int count) {
-    if (!plan->shape.grad.data && !plan->shape.probability.data)
+    if (!plan->shape->grad.data && !plan->shape->probability.data)
         return;
     bool is_logits = plan->formula.logits_are == XENT_LOGITS;
     if (plan->way == WAY_ACROSS && is_logits)
@@ -282,6 +282,6 @@ void write_gradients(const struct plan *plan, struct scratch scratch, struct row
     }
     if (!rows->ordinary)
         fill_rows(plan, rows, from, count);
-    if (plan->shape.grad.data)
+    if (plan->shape->grad.data)
         write_labels(plan, rows, from, count);
 }

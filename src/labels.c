@@ -107,6 +107,14 @@ double row_weight_at(const layout *shape, int64_t row) {
     return weights->data ? read_weight(row_address(weights, row), weights->dtype) : 1.0;
 }
 
+/* Whether all values lie in [0, limit). */
+static bool all_below(const int64_t *values, int64_t count, int64_t limit) {
+    bool below = true;
+    for (int64_t i = 0; i < count; i++)
+        below &= (uint64_t)values[i] < (uint64_t)limit;
+    return below;
+}
+
 static void count_classes(const layout *shape, int64_t first, int64_t count, const int64_t *classes,
                           xent_total *counts) {
     int64_t ignored = 0, bad = 0;
@@ -144,17 +152,21 @@ xent_total count_labels(const layout *shape, const xent_options *options, int64_
                         int64_t count) {
     xent_total counts = XENT_TOTAL_INIT;
     int64_t classes[CHUNK];
-    struct lane_sums weights = {{0}, {0}};
+    struct lane_sums weights;
     bool weighted = shape->row_weight.data || options->class_weight;
+    if (weighted)
+        weights = (struct lane_sums){{0}, {0}};
     for (int64_t done = 0; done < count; done += CHUNK) {
         int64_t n = at_most(CHUNK, count - done);
-        classify_labels(shape, options, first + done, n, classes);
+        read_labels(shape, first + done, n, classes);
+        if (options->ignore_count > 0 || !all_below(classes, n, shape->classes))
+            classify_labels(shape, options, first + done, n, classes);
         count_classes(shape, first + done, n, classes, &counts);
         if (weighted)
             add_weights(shape, options->class_weight, first + done, n, classes, &weights);
     }
     if (weighted)
-        finish_sum(&weights, &counts.weight_sum, &counts.weight_sum_low);
+        finish_sum(&weights, count, &counts.weight_sum, &counts.weight_sum_low);
     else
         counts.weight_sum = (double)counts.counted;
     return counts;

@@ -52,25 +52,31 @@ static int64_t rows_of(const xent_tensor *tensor, int class_axis) {
     return rows;
 }
 
-/* Strides of axes of length 1, and all strides of an empty tensor, lead nowhere: they may hold
- * anything. */
-row_view view_rows(const xent_tensor *tensor, int class_axis) {
-    row_view view = {0};
+/* Sets an empty view's data alone. Strides of axes of length 1, and all strides of an empty tensor,
+ * lead nowhere: they may hold anything. */
+static void set_view(row_view *view, const xent_tensor *tensor, int class_axis) {
+    view->data = NULL;
     if (!tensor)
-        return view;
+        return;
     int64_t size = dtype_size(tensor->dtype);
-    view.data = tensor->data;
-    view.dtype = tensor->dtype;
-    view.class_step = class_axis < 0 ? 0 : size;
-    view.rows = rows_of(tensor, class_axis);
-    for (int axis = 0; view.rows > 0 && axis < tensor->ndim; axis++) {
+    view->data = tensor->data;
+    view->dtype = tensor->dtype;
+    view->ndim = 0;
+    view->class_step = class_axis < 0 ? 0 : size;
+    view->rows = rows_of(tensor, class_axis);
+    for (int axis = 0; view->rows > 0 && axis < tensor->ndim; axis++) {
         if (tensor->shape[axis] == 1)
             continue;
         if (axis == class_axis)
-            view.class_step = tensor->stride[axis] * size;
+            view->class_step = tensor->stride[axis] * size;
         else
-            add_axis(&view, tensor->shape[axis], tensor->stride[axis] * size);
+            add_axis(view, tensor->shape[axis], tensor->stride[axis] * size);
     }
+}
+
+row_view view_rows(const xent_tensor *tensor, int class_axis) {
+    row_view view = {0};
+    set_view(&view, tensor, class_axis);
     return view;
 }
 
@@ -105,31 +111,34 @@ int64_t row_run(const row_view *view, int64_t row, int64_t *step) {
     return length - row % length;
 }
 
-layout make_label_layout(const xent_tensor *labels, int64_t classes, const xent_options *options) {
-    layout shape = {
-        .rows = rows_of(labels, -1),
-        .classes = classes,
-        .label_ndim = labels->ndim,
-        .labels = view_rows(labels, -1),
-        .row_weight = view_rows(options->row_weight, -1),
-    };
+static void set_label_layout(layout *shape, const xent_tensor *labels, int64_t classes,
+                             const xent_options *options) {
+    shape->rows = rows_of(labels, -1);
+    shape->classes = classes;
+    shape->label_ndim = labels->ndim;
+    set_view(&shape->labels, labels, -1);
+    set_view(&shape->row_weight, options->row_weight, -1);
     for (int i = 0; i < labels->ndim; i++)
-        shape.label_shape[i] = labels->shape[i];
+        shape->label_shape[i] = labels->shape[i];
+}
+
+layout make_label_layout(const xent_tensor *labels, int64_t classes, const xent_options *options) {
+    layout shape = {0};
+    set_label_layout(&shape, labels, classes, options);
     return shape;
 }
 
-layout make_layout(const xent_tensor *logits, const xent_tensor *labels,
-                   const xent_options *options, const xent_outputs *outputs) {
+void set_layout(layout *shape, const xent_tensor *logits, const xent_tensor *labels,
+                const xent_options *options, const xent_outputs *outputs) {
     int axis = options->class_axis;
     axis += axis < 0 ? logits->ndim : 0;
-    layout shape = make_label_layout(labels, logits->shape[axis], options);
-    shape.logits = view_rows(logits, axis);
-    shape.grad = view_rows(outputs->grad, axis);
-    shape.probability = view_rows(outputs->probability, axis);
-    shape.loss = view_rows(outputs->loss, -1);
-    shape.lse = view_rows(outputs->lse, -1);
-    shape.prediction = view_rows(outputs->prediction, -1);
-    shape.label_probability = view_rows(outputs->label_probability, -1);
-    shape.entropy = view_rows(outputs->entropy, -1);
-    return shape;
+    set_label_layout(shape, labels, logits->shape[axis], options);
+    set_view(&shape->logits, logits, axis);
+    set_view(&shape->grad, outputs->grad, axis);
+    set_view(&shape->probability, outputs->probability, axis);
+    set_view(&shape->loss, outputs->loss, -1);
+    set_view(&shape->lse, outputs->lse, -1);
+    set_view(&shape->prediction, outputs->prediction, -1);
+    set_view(&shape->label_probability, outputs->label_probability, -1);
+    set_view(&shape->entropy, outputs->entropy, -1);
 }

@@ -50,8 +50,9 @@ typedef struct layout {
 /* The same without logits and outputs: what labels and weights need. */
 layout make_label_layout(const xent_tensor *labels, int64_t classes, const xent_options *options);
 
-/* All arguments were checked before; options->class_axis is in [-ndim, ndim). */
-layout make_layout(const xent_tensor *logits, const xent_tensor *labels,
-                   const xent_options *options, const xent_outputs *outputs);
+/* Sets all of it; of a tensor that was not given, data alone. All arguments were checked before;
+ * options->class_axis is in [-ndim, ndim). */
+void set_layout(layout *shape, const xent_tensor *logits, const xent_tensor *labels,
+                const xent_options *options, const xent_outputs *outputs);
 
 #endif

@@ -36,7 +36,6 @@
 #define list_outputs xent_private_list_outputs
 #define make_formula xent_private_make_formula
 #define make_label_layout xent_private_make_label_layout
-#define make_layout xent_private_make_layout
 #define make_plan xent_private_make_plan
 #define merge_stats xent_private_merge_stats
 #define read_labels xent_private_read_labels
@@ -51,6 +50,7 @@
 #define run_tasks xent_private_run_tasks
 #define same_lengths xent_private_same_lengths
 #define same_shape xent_private_same_shape
+#define set_layout xent_private_set_layout
 #define set_columns xent_private_set_columns
 #define shape_text xent_private_shape_text
 #define stats_of_column xent_private_stats_of_column

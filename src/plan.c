@@ -3,7 +3,7 @@
 #include "plan.h"
 
 int64_t lane_size(const struct plan *plan) {
-    return plan->shape.logits.dtype == XENT_F64 ? 8 : 4;
+    return plan->shape->logits.dtype == XENT_F64 ? 8 : 4;
 }
 
 static bool is_consecutive(const row_view *view) {
@@ -34,13 +34,17 @@ static int choose_phase_rows(enum way way, int64_t classes) {
     return rows < 1 ? 1 : rows > MOST_ROWS ? MOST_ROWS : (int)rows;
 }
 
-/* Many rows, so that handing out a group costs little, but not so many that few groups are left to
- * hand out: up to MOST_ROWS and about 65536 logits, and at most about 1024 groups. */
+/* Many rows, so that handing out a group and ending its sums cost little, but not so many that few
+ * groups are left to hand out: MOST_ROWS of up to 65536 logits, more of up to 16384, whole chunks of
+ * MOST_ROWS, and at most about 1024 groups. */
 int64_t choose_group_rows(int64_t rows, int64_t classes) {
-    int64_t wanted = 65536 / classes, least = rows / 1024 + 1;
-    if (wanted > 1024)
-        wanted = 1024;
-    wanted = wanted > least ? wanted : least;
+    const int64_t sizes[] = {65536 / classes, 16384 / classes, rows / 1024 + 1};
+    const int64_t limits[] = {MOST_ROWS, 1024, INT64_MAX};
+    int64_t wanted = 1;
+    for (int i = 0; i < 3; i++) {
+        int64_t size = sizes[i] < limits[i] ? sizes[i] : limits[i];
+        wanted = wanted > size ? wanted : size;
+    }
     return wanted > MOST_ROWS ? (wanted + MOST_ROWS - 1) / MOST_ROWS * MOST_ROWS : wanted;
 }
 
@@ -56,7 +60,7 @@ static size_t terms_size(const struct plan *plan) {
         return (size_t)(plan->phase_rows * TILE * lane_size(plan));
     if (plan->way == WAY_BENT || !plan->keeps_terms || plan->keeps_in_place)
         return 0;
-    return (size_t)(plan->phase_rows * plan->shape.classes * lane_size(plan));
+    return (size_t)(plan->phase_rows * plan->shape->classes * lane_size(plan));
 }
 
 /* Only loss and gradient, of rows that are all worth the same, without smoothing, z-loss and cap. */
@@ -68,30 +72,26 @@ static bool is_plain(const xent_options *options, const xent_outputs *outputs) {
     return options->logits_are == XENT_LOGITS && !more_outputs && !more_options;
 }
 
-struct plan make_plan(const layout *shape, const xent_options *options, const xent_outputs *outputs,
-                      bool wants_total) {
+void make_plan(struct plan *plan, const layout *shape, const xent_options *options,
+               const xent_outputs *outputs, bool wants_total) {
     bool is_logits = options->logits_are == XENT_LOGITS;
-    struct plan plan = {
-        .shape = *shape,
-        .options = *options,
-        .kernels = xent_kernels_for(shape->logits.dtype),
-        .doubles = xent_kernels_for(XENT_F64),
-        .math = xent_math_functions(),
-        .reads_logits = is_logits || outputs->prediction || wants_total,
-        .plain = is_plain(options, outputs),
-        .more = options->label_smoothing > 0 || outputs->entropy,
-        .keeps_terms = is_logits && (outputs->grad || outputs->probability),
-    };
-    if (shape->rows == 0)
-        return plan;
-    plan.blocks = (shape->classes - 1) / BLOCK + 1;
-    plan.way = choose_way(shape, options);
-    plan.neighbours = rows_are_neighbours(&shape->logits);
-    plan.phase_rows = choose_phase_rows(plan.way, shape->classes);
-    plan.group_rows = choose_group_rows(shape->rows, shape->classes);
-    plan.keeps_in_place = outputs->grad && lane_size(&plan) == dtype_size(shape->logits.dtype);
-    plan.scratch_size = blocks_size(&plan) + terms_size(&plan);
-    return plan;
+    int64_t classes = shape->classes;
+    plan->shape = shape;
+    plan->options = options;
+    plan->kernels = xent_kernels_for(shape->logits.dtype);
+    plan->doubles = xent_kernels_for(XENT_F64);
+    plan->math = xent_math_functions();
+    plan->way = choose_way(shape, options);
+    plan->neighbours = rows_are_neighbours(&shape->logits);
+    plan->phase_rows = choose_phase_rows(plan->way, classes);
+    plan->group_rows = choose_group_rows(shape->rows, classes);
+    plan->blocks = (classes - 1) / BLOCK + 1;
+    plan->reads_logits = is_logits || outputs->prediction || wants_total;
+    plan->more = options->label_smoothing > 0 || outputs->entropy;
+    plan->plain = is_plain(options, outputs);
+    plan->keeps_terms = is_logits && (outputs->grad || outputs->probability);
+    plan->keeps_in_place = outputs->grad && lane_size(plan) == dtype_size(shape->logits.dtype);
+    plan->scratch_size = blocks_size(plan) + terms_size(plan);
 }
 
 struct scratch divide_scratch(const struct plan *plan, void *memory) {

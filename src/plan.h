@@ -15,8 +15,8 @@ enum way {
 };
 
 struct plan {
-    layout shape;
-    xent_options options;
+    const layout *shape;
+    const xent_options *options;
     struct formula formula;
     const xent_kernels *kernels, *doubles; /* of the logits' dtype, and of F64 */
     const xent_math *math;
@@ -39,9 +39,10 @@ struct plan {
  * order: a function of the shape alone, since it says which numbers are added first. */
 int64_t choose_group_rows(int64_t rows, int64_t classes);
 
-/* All but formula, class_weight and all_counted, which the data decide. */
-struct plan make_plan(const layout *shape, const xent_options *options, const xent_outputs *outputs,
-                      bool wants_total);
+/* Sets all but formula, class_weight and all_counted, which the data decide. There is at least one
+ * row; shape and options must live as long. */
+void make_plan(struct plan *plan, const layout *shape, const xent_options *options,
+               const xent_outputs *outputs, bool wants_total);
 
 /* The parts of one task's scratch memory, which is aligned for doubles. */
 struct scratch {

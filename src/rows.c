@@ -17,7 +17,7 @@ static double weight_of_class(const struct plan *plan, int64_t class) {
 static row_kind kind_of(const struct plan *plan, int64_t label) {
     if (label >= 0)
         return ROW_COUNTED;
-    bool lost = label == LABEL_BAD && plan->options.on_bad_label == XENT_BAD_LABEL_NAN;
+    bool lost = label == LABEL_BAD && plan->options->on_bad_label == XENT_BAD_LABEL_NAN;
     return lost ? ROW_LOST : ROW_SKIPPED;
 }
 
@@ -26,14 +26,14 @@ static void look_up_weights(const struct plan *plan, struct rows *rows) {
     xent_columns *columns = &rows->columns;
     for (int i = 0; i < rows->count; i++) {
         bool counted = rows->kind[i] == ROW_COUNTED;
-        columns->weight[i] = counted ? row_weight_at(&plan->shape, rows->first + i) : 0;
+        columns->weight[i] = counted ? row_weight_at(plan->shape, rows->first + i) : 0;
         columns->label_weight[i] = counted ? weight_of_class(plan, rows->label[i]) : 0;
     }
 }
 
 static void begin_kinds(const struct plan *plan, int64_t first, int count, struct rows *rows) {
     bool all_counted = true;
-    classify_labels(&plan->shape, &plan->options, first, count, rows->label);
+    classify_labels(plan->shape, plan->options, first, count, rows->label);
     for (int i = 0; i < count; i++) {
         rows->kind[i] = (unsigned char)kind_of(plan, rows->label[i]);
         all_counted &= rows->kind[i] == ROW_COUNTED;
@@ -42,7 +42,7 @@ static void begin_kinds(const struct plan *plan, int64_t first, int count, struc
 }
 
 static void begin_rows(const struct plan *plan, int64_t first, int count, struct rows *rows) {
-    const layout *shape = &plan->shape;
+    const layout *shape = plan->shape;
     rows->first = first;
     rows->count = count;
     rows->all_counted = plan->all_counted;
@@ -147,10 +147,10 @@ void run_rows(const struct plan *plan, int64_t first, int64_t count, void *memor
         int64_t left = count - done;
         begin_rows(plan, first + done, left < MOST_ROWS ? (int)left : MOST_ROWS, &rows);
         run_phases(plan, scratch, &rows);
-        write_rows(&plan->shape, &rows);
+        write_rows(plan->shape, &rows);
         count_correct(&rows, total);
         add_losses(&rows, &losses);
         count_nonfinite(&rows, &losses, total);
     }
-    finish_sum(&losses, &total->loss_sum, &total->loss_sum_low);
+    finish_sum(&losses, count, &total->loss_sum, &total->loss_sum_low);
 }

@@ -5,12 +5,12 @@
 #include <math.h>
 
 int64_t block_length(const struct plan *plan, int64_t i) {
-    int64_t left = plan->shape.classes - i * BLOCK;
+    int64_t left = plan->shape->classes - i * BLOCK;
     return left < BLOCK ? left : BLOCK;
 }
 
 const double *weights_from(const struct plan *plan, int64_t first) {
-    bool weighs = plan->class_weight && plan->options.label_smoothing > 0;
+    bool weighs = plan->class_weight && plan->options->label_smoothing > 0;
     return weighs ? plan->class_weight + first : NULL;
 }
 
@@ -21,14 +21,14 @@ static int64_t class_stride(const row_view *view) {
 
 static const void *class_address(const struct plan *plan, const struct rows *rows, int i,
                                  int64_t class) {
-    return (const char *)rows->logits[i] + class * plan->shape.logits.class_step;
+    return (const char *)rows->logits[i] + class * plan->shape->logits.class_step;
 }
 
 void *kept_terms(const struct plan *plan, struct scratch scratch, const struct rows *rows, int from,
                  int i) {
     if (plan->keeps_in_place)
         return rows->grad[i];
-    return (char *)scratch.terms + (i - from) * plan->shape.classes * lane_size(plan);
+    return (char *)scratch.terms + (i - from) * plan->shape->classes * lane_size(plan);
 }
 
 /* Makes the block's arg count from the row's first class and merges it. */
@@ -142,14 +142,14 @@ xent_stats_columns *block_columns(const struct plan *plan, struct scratch scratc
 static void sweep_across(const struct plan *plan, struct scratch scratch, struct rows *rows,
                          int count) {
     const void *gathered[MOST_ROWS];
-    void *e = plan->keeps_terms && plan->shape.classes <= TILE ? scratch.terms : NULL;
+    void *e = plan->keeps_terms && plan->shape->classes <= TILE ? scratch.terms : NULL;
     choose_side_by_side(plan, rows, count);
     if (rows->beside.count == 0)
         return;
     for (int64_t b = 0; b < plan->blocks; b++)
         plan->kernels->stats_across(
             classes_beside(plan, rows, b * BLOCK, gathered), rows->beside.count,
-            block_length(plan, b), class_stride(&plan->shape.logits), plan->formula.by.scale,
+            block_length(plan, b), class_stride(&plan->shape->logits), plan->formula.by.scale,
             plan->more, weights_from(plan, b * BLOCK), e, block_columns(plan, scratch, rows, b));
     if (plan->blocks == 1)
         take_columns(block_columns(plan, scratch, rows, 0), rows);
@@ -159,14 +159,14 @@ static void sweep_across(const struct plan *plan, struct scratch scratch, struct
 
 void bend_block(const struct plan *plan, const struct rows *rows, int i, int64_t first, int64_t n,
                 double *z, double *slope) {
-    plan->kernels->widen(class_address(plan, rows, i, first), n, class_stride(&plan->shape.logits),
+    plan->kernels->widen(class_address(plan, rows, i, first), n, class_stride(&plan->shape->logits),
                          z);
-    plan->math->bend(z, n, plan->options.logit_scale, plan->options.softcap, slope);
+    plan->math->bend(z, n, plan->options->logit_scale, plan->options->softcap, slope);
 }
 
 /* The prediction is of the raw logits, since softcap makes equals of the largest. */
 static void sweep_bent(const struct plan *plan, struct rows *rows, int i) {
-    const row_view *logits = &plan->shape.logits;
+    const row_view *logits = &plan->shape->logits;
     double z[BLOCK], largest = -INFINITY;
     int64_t prediction = -1;
     for (int64_t b = 0; b < plan->blocks; b++) {
@@ -179,7 +179,7 @@ static void sweep_bent(const struct plan *plan, struct rows *rows, int i) {
             largest = raw.max;
             prediction = raw.arg + b * BLOCK;
         }
-        plan->math->bend(z, n, plan->options.logit_scale, plan->options.softcap, NULL);
+        plan->math->bend(z, n, plan->options->logit_scale, plan->options->softcap, NULL);
         if (plan->more)
             plan->doubles->stats_more(z, n, 1, weights_from(plan, b * BLOCK), NULL, &block);
         else

@@ -40,8 +40,8 @@ void add_rows(struct lane_sums *sums, const double *values, int64_t n) {
     xent_math_functions()->add(sums->high, sums->low, values, n);
 }
 
-void finish_sum(const struct lane_sums *sums, double *high, double *low) {
-    for (int lane = 0; lane < SUM_LANES; lane++)
+void finish_sum(const struct lane_sums *sums, int64_t rows, double *high, double *low) {
+    for (int lane = 0; lane < SUM_LANES && lane < rows; lane++)
         add_pair(high, low, sums->high[lane], isfinite(sums->high[lane]) ? sums->low[lane] : 0);
 }
 

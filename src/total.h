@@ -18,6 +18,6 @@ void add_rows(struct lane_sums *sums, const double *values, int64_t n);
 
 /* The lanes in order, added to *high + *low. When the sum is not finite, *low is 0 and a NaN is the
  * positive quiet one. */
-void finish_sum(const struct lane_sums *sums, double *high, double *low);
+void finish_sum(const struct lane_sums *sums, int64_t rows, double *high, double *low);
 
 #endif

@@ -31,7 +31,7 @@ struct call {
 };
 
 static int64_t group_length(const struct plan *plan, int64_t g) {
-    int64_t left = plan->shape.rows - g * plan->group_rows;
+    int64_t left = plan->shape->rows - g * plan->group_rows;
     return left < plan->group_rows ? left : plan->group_rows;
 }
 
@@ -63,8 +63,8 @@ static void *quiet_malloc(size_t size) {
  * it cannot be had. */
 static bool take_scratch(struct call *call, void **memory) {
     const struct plan *plan = call->plan;
-    const xent_tensor *weight = plan->options.class_weight;
-    size_t classes = (size_t)plan->shape.classes, line = 64;
+    const xent_tensor *weight = plan->options->class_weight;
+    size_t classes = (size_t)plan->shape->classes, line = 64;
     size_t slot =
         plan->scratch_size > SMALL_SCRATCH ? (plan->scratch_size + line - 1) / line * line : 0;
     size_t totals = call->width > 1 ? (size_t)call->groups * sizeof(xent_total) : 0;
@@ -82,10 +82,10 @@ static bool take_scratch(struct call *call, void **memory) {
 }
 
 static const double *gather_weights(const struct call *call) {
-    const xent_tensor *weight = call->plan->options.class_weight;
+    const xent_tensor *weight = call->plan->options->class_weight;
     if (!weight)
         return NULL;
-    for (int64_t c = 0; c < call->plan->shape.classes; c++)
+    for (int64_t c = 0; c < call->plan->shape->classes; c++)
         call->weights[c] = weight_at(weight, c);
     return call->weights;
 }
@@ -121,27 +121,29 @@ static void run_in_order(const struct call *call, xent_total *all) {
 }
 
 static void run_on_tasks(struct call *call, xent_total *all) {
-    run_tasks(&call->plan->options, run_groups, call, call->width);
+    run_tasks(call->plan->options, run_groups, call, call->width);
     for (int64_t g = 0; g < call->groups; g++)
         xent_total_merge(all, &call->totals[g]);
 }
 
-/* Steps 3 and 4. counts: what step 2 found; losses and predictions are added to it. */
-static xent_status compute(struct plan *plan, int64_t groups, xent_total *counts,
-                           xent_error *error) {
+/* Steps 3 and 4, of at least one row. counts: what step 2 found; losses and predictions are added to
+ * it. */
+static xent_status compute(struct plan *plan, xent_total *counts, xent_error *error) {
     const int64_t logits_per_task = 32768; /* below, handing out costs more than it saves */
-    int64_t wanted = plan->shape.rows / (logits_per_task / plan->shape.classes + 1) + 1;
+    const layout *shape = plan->shape;
+    int64_t groups = (shape->rows - 1) / plan->group_rows + 1;
+    int64_t wanted = shape->rows / (logits_per_task / shape->classes + 1) + 1;
     double small_weights[SMALL_WEIGHTS];
     struct call call = {.plan = plan, .groups = groups, .weights = small_weights};
     void *memory;
-    call.width = task_width(&plan->options, wanted < groups ? wanted : groups);
+    call.width = task_width(plan->options, wanted < groups ? wanted : groups);
     if (!take_scratch(&call, &memory))
         return fail(error, XENT_NO_MEMORY, "out of memory: %d tasks need %zu bytes of scratch each",
                     (int)call.width, plan->scratch_size);
     plan->class_weight = gather_weights(&call);
     plan->all_counted = counts->counted == counts->rows;
-    plan->formula = make_formula(&plan->options, plan->plain, plan->shape.classes, lane_size(plan),
-                                 gradient_denominator(&plan->options, counts));
+    plan->formula = make_formula(plan->options, plan->plain, shape->classes, lane_size(plan),
+                                 gradient_denominator(plan->options, counts));
     xent_total found = XENT_TOTAL_INIT;
     if (call.width > 1)
         run_on_tasks(&call, &found);
@@ -162,23 +164,26 @@ xent_status xent_cross_entropy(const xent_tensor *logits, const xent_tensor *lab
     xent_options options;
     xent_outputs outputs;
     xent_status status;
+    layout shape;
+    struct plan plan;
     if (error)
         error->message[0] = '\0';
     if ((status = read_options(given_options, &options, error)) != XENT_OK ||
         (status = read_outputs(given_outputs, &outputs, error)) != XENT_OK ||
         (status = check_arguments(logits, labels, &options, &outputs, error)) != XENT_OK)
         return status;
-    layout shape = make_layout(logits, labels, &options, &outputs);
-    struct plan plan = make_plan(&shape, &options, &outputs, total != NULL);
-    int64_t groups = shape.rows > 0 ? (shape.rows - 1) / plan.group_rows + 1 : 0;
+    set_layout(&shape, logits, labels, &options, &outputs);
     xent_total counts = count_all(&shape, &options);
     if ((status = accept_labels(&shape, &options, &counts, error)) != XENT_OK ||
-        (status = accept_denominator(&options, &counts, error)) != XENT_OK ||
-        (groups > 0 && (status = compute(&plan, groups, &counts, error)) != XENT_OK))
+        (status = accept_denominator(&options, &counts, error)) != XENT_OK)
         return status;
-    if (total)
+    if (shape.rows > 0) {
+        make_plan(&plan, &shape, &options, &outputs, total != NULL);
+        status = compute(&plan, &counts, error);
+    }
+    if (status == XENT_OK && total)
         *total = counts;
-    return XENT_OK;
+    return status;
 }
 
 xent_status xent_count_labels(const xent_tensor *labels, int64_t classes,

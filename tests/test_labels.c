@@ -85,12 +85,12 @@ static void set_weights(batch *b, int64_t rows, uint64_t *dice) {
         b->class_weight_memory[CLASSES - 1 - c] = (double)(c % 5);
 }
 
-static void set_layout(batch *b) {
+static void lay_out(batch *b) {
     const int64_t shape[3] = {b->labels.shape[0], b->labels.shape[1], CLASSES};
     xent_outputs outputs = XENT_OUTPUTS_INIT;
     b->logits = xent_ndarray(b->logits_memory, XENT_F32, 3, shape);
     memset(b->logits.stride, 0, sizeof b->logits.stride);
-    b->shape = make_layout(&b->logits, &b->labels, &b->options, &outputs);
+    set_layout(&b->shape, &b->logits, &b->labels, &b->options, &outputs);
 }
 
 static int64_t plain_class(const batch *b, int64_t row) {
@@ -144,7 +144,7 @@ static void test_every_dtype_and_stride(void **state) {
                 b.options.class_weight = variant == 2 ? &b.class_weight : NULL;
                 set_labels(&b, dtype, rows, stride ? stride : 1, (stride + 3 + variant) % 8, &dice);
                 set_weights(&b, rows, &dice);
-                set_layout(&b);
+                lay_out(&b);
                 expect_plain(&b, 0, rows);
                 expect_plain(&b, rows / 3, rows / 2);
                 expect_plain(&b, rows - 1, 1);
@@ -161,7 +161,7 @@ static void test_repeated_label(void **state) {
     set_labels(&b, XENT_I16, 1000, 1, 0, &dice);
     b.labels.stride[0] = b.labels.stride[1] = 0;
     store_integer(&b.labels, 0, 42);
-    set_layout(&b);
+    lay_out(&b);
     for (int row = 0; row < 1000; row++)
         b.plain[row] = 42;
     expect_plain(&b, 0, 1000);
@@ -182,7 +182,7 @@ static void test_zero_weights(void **state) {
     b.class_weight_memory[2] = 0.25;
     b.options.row_weight = &b.row_weight;
     b.options.class_weight = &b.class_weight;
-    set_layout(&b);
+    lay_out(&b);
     xent_total counts = count_labels(&b.shape, &b.options, 0, 4);
     assert_int_equal(counts.counted, 4);
     assert_true(counts.weight_sum == 2.25 && counts.weight_sum_low == 0.0);
@@ -202,7 +202,7 @@ static void test_weight_sum_is_exact(void **state) {
     b.labels = xent_matrix(b.label_memory, XENT_U8, 2, 2);
     b.row_weight = xent_matrix(weights, XENT_F64, 2, 2);
     b.options.row_weight = &b.row_weight;
-    set_layout(&b);
+    lay_out(&b);
     xent_total counts = count_labels(&b.shape, &b.options, 0, 2);
     assert_true(counts.weight_sum == 0x1p60 && counts.weight_sum_low == 1.0);
     counts = count_labels(&b.shape, &b.options, 0, 4);

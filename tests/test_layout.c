@@ -196,7 +196,8 @@ static void test_layout_of_a_call(void **state) {
     (void)state;
     for (int axis = -2; axis <= 1; axis += 3) {
         options.class_axis = axis;
-        layout call = make_layout(&logits, &labels, &options, &outputs);
+        layout call;
+        set_layout(&call, &logits, &labels, &options, &outputs);
         assert_int_equal(call.rows, 6);
         assert_int_equal(call.classes, 5);
         assert_int_equal(call.label_ndim, 2);

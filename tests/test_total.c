@@ -45,7 +45,7 @@ static void add_to_sum(double *high, double *low, double value) {
     struct lane_sums sums = {{*high}, {*low}};
     *high = *low = 0;
     add_rows(&sums, rows, SUM_LANES);
-    finish_sum(&sums, high, low);
+    finish_sum(&sums, 1, high, low);
 }
 
 static wide pair_value(double high, double low) {
