@@ -159,9 +159,13 @@ xent_total count_labels(const layout *shape, const xent_options *options, int64_
     for (int64_t done = 0; done < count; done += CHUNK) {
         int64_t n = at_most(CHUNK, count - done);
         read_labels(shape, first + done, n, classes);
-        if (options->ignore_count > 0 || !all_below(classes, n, shape->classes))
+        if (options->ignore_count == 0 && all_below(classes, n, shape->classes)) {
+            counts.rows += n;
+            counts.counted += n;
+        } else {
             classify_labels(shape, options, first + done, n, classes);
-        count_classes(shape, first + done, n, classes, &counts);
+            count_classes(shape, first + done, n, classes, &counts);
+        }
         if (weighted)
             add_weights(shape, options->class_weight, first + done, n, classes, &weights);
     }

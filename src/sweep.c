@@ -190,11 +190,11 @@ static void sweep_bent(const struct plan *plan, struct rows *rows, int i) {
     rows->prediction[i] = rows->stats[i].poisoned ? -1 : prediction;
 }
 
-/* Before E is kept where the logits are. */
 static void read_label_logits(const struct plan *plan, struct rows *rows, int from, int count) {
     xent_columns *columns = &rows->columns;
     static const double none; /* 0 in every dtype */
-    const void *address[MOST_ROWS] = {&none};
+    const void *address[MOST_ROWS];
+    address[0] = &none;
     for (int i = from; i < from + count; i++)
         address[i - from] =
             rows->kind[i] == ROW_COUNTED ? class_address(plan, rows, i, rows->label[i]) : &none;
@@ -207,21 +207,21 @@ static void read_label_logits(const struct plan *plan, struct rows *rows, int fr
                        &columns->label_slope[i]);
 }
 
+/* Where E is kept where the logits are, the label's is read before; else after, when the row is in
+ * the first-level cache. */
 void sweep_rows(const struct plan *plan, struct scratch scratch, struct rows *rows, int from,
                 int count) {
     rows->any_poisoned = false;
-    if (plan->way != WAY_ALONG)
-        read_label_logits(plan, rows, from, count);
     if (plan->way == WAY_ACROSS && plan->reads_logits)
         sweep_across(plan, scratch, rows, count);
-    for (int i = from; plan->way != WAY_ACROSS && i < from + count; i++) {
-        if (plan->way == WAY_ALONG)
-            read_label_logits(plan, rows, i, 1); /* where the row before fetched them ahead */
-        if (rows->kind[i] != ROW_COUNTED || !plan->reads_logits)
-            continue;
-        if (plan->way == WAY_ALONG)
+    for (int i = from; plan->way == WAY_ALONG && i < from + count; i++) {
+        read_label_logits(plan, rows, i, 1);
+        if (rows->kind[i] == ROW_COUNTED && plan->reads_logits)
             sweep_along(plan, scratch, rows, from, i);
-        else
-            sweep_bent(plan, rows, i);
     }
+    for (int i = from; plan->way == WAY_BENT && i < from + count; i++)
+        if (rows->kind[i] == ROW_COUNTED && plan->reads_logits)
+            sweep_bent(plan, rows, i);
+    if (plan->way != WAY_ALONG)
+        read_label_logits(plan, rows, from, count);
 }
