@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * Runs n tasks: on the calling thread, on threads of our own, or on the caller's executor. */
+ * How many tasks may be under way, and who runs them: the calling thread, our own, or the caller's
+ * executor. */
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "tasks.h"
 
+#include "pool.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-enum { MAX_THREADS = 256 };
-
-/* ---- how many -------------------------------------------------------------------------------- */
 
 #if defined(__linux__)
 /* Processors that the calling thread may use; 0 if the kernel has more of them than a cpu_set_t. */
@@ -79,63 +75,12 @@ int32_t task_width(const xent_options *options, int64_t wanted) {
     return (int32_t)smaller(smaller(count, MAX_THREADS), wanted);
 }
 
-/* ---- running them ---------------------------------------------------------------------------- */
-
-/* What the threads of one run share: each takes the next index until none is left. */
-typedef struct run {
-    void (*task)(void *data, int64_t i);
-    void *data;
-    int64_t count;
-    atomic_int_fast64_t next;
-} run;
-
-static void *work(void *argument) {
-    run *shared = argument;
-    int64_t i;
-    while ((i = atomic_fetch_add(&shared->next, 1)) < shared->count)
-        shared->task(shared->data, i);
-    return NULL;
-}
-
-/* Starts up to `wanted` threads that work on `shared`, and returns how many. They inherit a
- * mask that keeps the application's handlers off them; only signals of a fault of their own
- * get through. */
-static int start_threads(pthread_t *threads, int64_t wanted, run *shared) {
-    int started = 0;
-    sigset_t mask, kept;
-    sigfillset(&mask);
-    sigdelset(&mask, SIGSEGV);
-    sigdelset(&mask, SIGBUS);
-    sigdelset(&mask, SIGFPE);
-    sigdelset(&mask, SIGILL);
-    pthread_sigmask(SIG_SETMASK, &mask, &kept);
-    while (started < wanted && !pthread_create(&threads[started], NULL, work, shared))
-        started++;
-    pthread_sigmask(SIG_SETMASK, &kept, NULL);
-    return started;
-}
-
-/* The threads use this frame, so a cancellation of the caller has to wait until they are joined. */
-static void run_on_threads(run *shared) {
-    pthread_t threads[MAX_THREADS];
-    int cancelable, kept = errno;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelable);
-    int started = start_threads(threads, smaller(shared->count, MAX_THREADS) - 1, shared);
-    work(shared);
-    while (started > 0)
-        pthread_join(threads[--started], NULL);
-    pthread_setcancelstate(cancelable, &cancelable);
-    errno = kept;
-}
-
 void run_tasks(const xent_options *options, void (*task)(void *data, int64_t i), void *data,
                int64_t count) {
-    if (count == 1) {
+    if (count == 1)
         task(data, 0);
-    } else if (count > 1 && options->executor) {
+    else if (count > 1 && options->executor)
         options->executor->run(options->executor->context, task, data, count);
-    } else if (count > 1) {
-        run shared = {.task = task, .data = data, .count = count, .next = 0};
-        run_on_threads(&shared);
-    }
+    else if (count > 1)
+        run_on_pool(task, data, count);
 }

@@ -129,7 +129,7 @@ static void run_on_tasks(struct call *call, xent_total *all) {
 /* Steps 3 and 4, of at least one row. counts: what step 2 found; losses and predictions are added to
  * it. */
 static xent_status compute(struct plan *plan, xent_total *counts, xent_error *error) {
-    const int64_t logits_per_task = 32768; /* below, handing out costs more than it saves */
+    const int64_t logits_per_task = 131072; /* of fewer, waking a thread costs more than it saves */
     const layout *shape = plan->shape;
     int64_t groups = (shape->rows - 1) / plan->group_rows + 1;
     int64_t wanted = shape->rows / (logits_per_task / shape->classes + 1) + 1;

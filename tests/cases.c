@@ -50,12 +50,12 @@ static int64_t draw_rows(uint64_t *dice, int64_t classes) {
     return rows > most ? 1 + draw(dice, most > 5 ? 5 : most) : rows;
 }
 
-/* The library starts a task per 32768 logits and per 64 rows. */
+/* The library starts a task per 131072 logits and per group of rows. */
 static void draw_size(test_case *call, uint64_t *dice) {
     call->large = chance(dice, 1);
     call->classes = call->large ? 1 + draw(dice, 500) : draw_classes(dice);
     call->rows =
-        call->large ? 32768 / call->classes + 65 + draw(dice, 64) : draw_rows(dice, call->classes);
+        call->large ? 131072 / call->classes + 65 + draw(dice, 64) : draw_rows(dice, call->classes);
 }
 
 static void draw_threads(test_case *call, uint64_t *dice) {

@@ -21,7 +21,8 @@ MAY_INCLUDE = {
     "fail": [],
     "tensor": [],
     "layout": [],
-    "tasks": [],
+    "tasks": ["pool"],
+    "pool": [],
     "terms": ["cpu"],
     "structs": ["fail"],
     "check": ["fail", "layout"],
@@ -40,7 +41,10 @@ MAY_NEED = {
     "libm": "fma fmaf",
     "memory and text": "malloc free memcpy memset memcmp bcmp strcmp strtoll snprintf vsnprintf",
     "surroundings": "__errno_location getenv open read close sysconf sched_getaffinity __sched_cpucount",
-    "threads": "pthread_create pthread_join pthread_setcancelstate pthread_sigmask sigfillset sigdelset",
+    "threads": "pthread_create pthread_join pthread_setcancelstate pthread_sigmask sigfillset sigdelset "
+               "pthread_mutex_init pthread_mutex_lock pthread_mutex_unlock pthread_cond_init "
+               "pthread_cond_signal pthread_cond_broadcast pthread_cond_wait pthread_once "
+               "pthread_atfork __register_atfork",
     "what compilers and linkers add": "__stack_chk_fail _GLOBAL_OFFSET_TABLE_ __cxa_finalize __gmon_start__ "
     "_ITM_deregisterTMCloneTable _ITM_registerTMCloneTable",
 }

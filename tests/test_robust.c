@@ -195,9 +195,9 @@ static void every_failing_allocation_is_survived(void **state) {
 
 static void threads_that_cannot_start_are_done_without(void **state) {
     (void)state;
-    problem what = make_sample(XENT_F32, MIXED, "everything", 900, 100);
+    problem what = make_sample(XENT_F32, MIXED, "everything", 1100, 1000);
     answer expected = solve(&what, &plainest);
-    for (int nth = 1; nth <= 8; nth++) {
+    for (int nth = 1; nth <= 5; nth++) { /* those that have started stay: 0, 1, 3, 6, 7 of them */
         const arrangement how = {.threads = 8, .before = watch_start, .after = watch_end};
         watch.failing_thread = nth;
         answer found = solve(&what, &how);

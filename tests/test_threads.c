@@ -74,7 +74,7 @@ static void concurrent_calls_agree(void **state) {
     (void)state;
     caller callers[CALLERS];
     for (int round = 0; round < ROUNDS; round++) {
-        problem what = make_sample(XENT_F32 + round, round % 2 ? "everything" : "plain", 67, 700);
+        problem what = make_sample(XENT_F32 + round, round % 2 ? "everything" : "plain", 67, 4500);
         call_from_all(&what, callers);
         for (int i = 0; i < CALLERS; i++) {
             assert_int_equal(callers[i].answer.status, XENT_OK);
@@ -145,7 +145,7 @@ static int status_of_child(const problem *what, const answer *expected, int32_t 
 static void a_forked_child_can_call(void **state) {
     (void)state;
     static const arrangement threaded = {.threads = 4};
-    problem what = make_sample(XENT_F32, "everything", 500, 100);
+    problem what = make_sample(XENT_F32, "everything", 3000, 100);
     answer expected = solve(&what, &threaded);
     assert_int_equal(expected.status, XENT_OK);
     assert_int_equal(status_of_child(&what, &expected, 4), 0);
@@ -155,8 +155,8 @@ static void a_forked_child_can_call(void **state) {
     free_problem(&what);
 }
 
-/* A call that takes no memory from the heap, which a child of several threads should not touch. */
-enum { FORK_ROWS = 200, FORK_CLASSES = 40 };
+/* A call of three tasks. */
+enum { FORK_ROWS = 700, FORK_CLASSES = 400 };
 
 typedef struct plain_call {
     float logits[FORK_ROWS * FORK_CLASSES], grad[FORK_ROWS * FORK_CLASSES];
@@ -164,18 +164,25 @@ typedef struct plain_call {
     double loss;
 } plain_call;
 
-static plain_call make_plain_call(void) {
-    plain_call made = {.loss = 0};
+static void make_plain_call(plain_call *made) {
     for (int i = 0; i < FORK_ROWS * FORK_CLASSES; i++)
-        made.logits[i] = (float)(i * 37 % 101) / 16;
+        made->logits[i] = (float)(i * 37 % 101) / 16;
     for (int row = 0; row < FORK_ROWS; row++)
-        made.labels[row] = row * 7 % FORK_CLASSES;
-    return made;
+        made->labels[row] = row * 7 % FORK_CLASSES;
 }
 
 static bool run_plain_call(plain_call *call) {
-    return xent_mean_loss_f32(call->logits, call->labels, FORK_ROWS, FORK_CLASSES, call->grad,
-                              &call->loss, NULL) == XENT_OK;
+    const xent_tensor logits = xent_matrix(call->logits, XENT_F32, FORK_ROWS, FORK_CLASSES);
+    const xent_tensor labels = xent_vector(call->labels, XENT_I64, FORK_ROWS);
+    xent_tensor grad = xent_matrix(call->grad, XENT_F32, FORK_ROWS, FORK_CLASSES);
+    xent_options options = XENT_OPTIONS_INIT;
+    xent_outputs outputs = XENT_OUTPUTS_INIT;
+    xent_total total;
+    options.threads = 3;
+    outputs.grad = &grad;
+    bool right = xent_cross_entropy(&logits, &labels, &options, &outputs, &total, NULL) == XENT_OK;
+    call->loss = xent_total_loss(&total, NULL);
+    return right;
 }
 
 typedef struct forker {
@@ -205,11 +212,14 @@ static void *call_and_fork(void *data) {
 static void several_threads_can_fork(void **state) {
     (void)state;
     enum { FORKERS = 4 };
-    plain_call expected = make_plain_call();
+    plain_call *expected = zeroed(sizeof *expected);
     forker *forkers = zeroed(FORKERS * sizeof *forkers);
-    for (int i = 0; i < FORKERS; i++)
-        forkers[i] = (forker){.call = expected, .expected = &expected};
-    assert_true(run_plain_call(&expected));
+    make_plain_call(expected);
+    for (int i = 0; i < FORKERS; i++) {
+        make_plain_call(&forkers[i].call);
+        forkers[i].expected = expected;
+    }
+    assert_true(run_plain_call(expected));
     for (int i = 0; i < FORKERS; i++)
         assert_int_equal(pthread_create(&forkers[i].thread, NULL, call_and_fork, &forkers[i]), 0);
     for (int i = 0; i < FORKERS; i++)
@@ -217,6 +227,50 @@ static void several_threads_can_fork(void **state) {
     for (int i = 0; i < FORKERS; i++)
         assert_int_equal(forkers[i].failures, 0);
     free(forkers);
+    free(expected);
+}
+
+/* ---- floating-point modes -------------------------------------------------------------------- */
+
+#if defined(__x86_64__)
+static void flush_subnormals(bool flush) {
+    __builtin_ia32_ldmxcsr(flush ? 0x9fc0 : 0x1f80);
+}
+#elif defined(__aarch64__)
+static void flush_subnormals(bool flush) {
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)flush << 24));
+}
+#else
+#error "say here how this machine flushes subnormal numbers to 0"
+#endif
+
+/* Half of the gradient's entries are subnormal. */
+static void threads_compute_as_their_caller(void **state) {
+    (void)state;
+    enum { SIZE = FORK_ROWS * FORK_CLASSES };
+    const int32_t counts[] = {3, 1, 3};
+    float *logits = zeroed(SIZE * sizeof *logits), *grads = zeroed(3 * SIZE * sizeof *grads);
+    int64_t *label_data = zeroed(FORK_ROWS * sizeof *label_data);
+    for (int i = 0; i < SIZE; i++)
+        logits[i] = i % 2 ? 0 : -86;
+    for (int i = 0; i < 3; i++) { /* the first call starts the threads under the usual modes */
+        const xent_tensor x = xent_matrix(logits, XENT_F32, FORK_ROWS, FORK_CLASSES);
+        const xent_tensor y = xent_vector(label_data, XENT_I64, FORK_ROWS);
+        xent_tensor g = xent_matrix(grads + i * SIZE, XENT_F32, FORK_ROWS, FORK_CLASSES);
+        xent_options options = XENT_OPTIONS_INIT;
+        xent_outputs outputs = XENT_OUTPUTS_INIT;
+        options.threads = counts[i];
+        outputs.grad = &g;
+        flush_subnormals(i > 0);
+        xent_status status = xent_cross_entropy(&x, &y, &options, &outputs, NULL, NULL);
+        flush_subnormals(false);
+        assert_int_equal(status, XENT_OK);
+    }
+    assert_memory_not_equal(grads, grads + SIZE, SIZE * sizeof *grads);
+    assert_memory_equal(grads + SIZE, grads + 2 * SIZE, SIZE * sizeof *grads);
+    free(logits);
+    free(grads);
+    free(label_data);
 }
 
 /* ---- the executor ---------------------------------------------------------------------------- */
@@ -287,7 +341,7 @@ static void tasks_do_not_wait_for_one_another(void **state) {
     (void)state;
     static const arrangement plainest = {0};
     for (int32_t dtype = XENT_F32; dtype <= XENT_F16; dtype++) {
-        problem what = make_sample(dtype, "everything", 300, 200);
+        problem what = make_sample(dtype, "everything", 1500, 200);
         answer expected = solve(&what, &plainest);
         atomic_int runs = 0;
         const xent_executor elsewhere = {.context = &runs, .width = 8, .run = run_elsewhere};
@@ -307,6 +361,7 @@ int main(void) {
         cmocka_unit_test(thread_count_is_sensible),
         cmocka_unit_test(a_forked_child_can_call),
         cmocka_unit_test(several_threads_can_fork),
+        cmocka_unit_test(threads_compute_as_their_caller),
         cmocka_unit_test(executor_is_given_at_most_its_width),
         cmocka_unit_test(tasks_do_not_wait_for_one_another),
     };
