@@ -119,6 +119,24 @@ static void *at_class(const row_view *view, void *row, int64_t class) {
     return (char *)row + class * view->class_step;
 }
 
+/* E of the block once more, if a is out of a lane's range to be multiplied in double. */
+static void stream_along(const struct plan *plan, struct scratch scratch, const struct rows *rows,
+                         int from, int i) {
+    const double scale = plan->formula.by.scale;
+    for (int64_t b = 0; has_gradient(rows, i) && b < plan->blocks; b++) {
+        const xent_stats *block = &scratch.blocks[(i - from) * plan->blocks + b];
+        const void *x = at_class(&plan->shape->logits, rows->logits[i], b * BLOCK);
+        void *g = at_class(&plan->shape->grad, rows->grad[i], b * BLOCK);
+        int64_t n = block_length(plan, b);
+        double factor = block_factor(block, &rows->stats[i], scale, plan->math);
+        struct blend blend = gradient_blend(rows, i, factor);
+        bool fits = blend_fits(plan, &blend);
+        plan->kernels->grad_again(x, n, scale, block, fits ? blend.a : 1, g);
+        if (!fits)
+            blend_in_double(plan, &blend, NULL, g, 1, n, g, 1);
+    }
+}
+
 static void write_along(const struct plan *plan, struct scratch scratch, const struct rows *rows,
                         int from, int i) {
     const row_view *grad = &plan->shape->grad, *probability = &plan->shape->probability;
@@ -274,7 +292,9 @@ void write_gradients(const struct plan *plan, struct scratch scratch, struct row
     if (plan->way == WAY_ACROSS && is_logits)
         write_across(plan, scratch, rows);
     for (int i = from; plan->way != WAY_ACROSS && is_logits && i < from + count; i++) {
-        if (rows->kind[i] == ROW_COUNTED && plan->way == WAY_ALONG)
+        if (rows->kind[i] == ROW_COUNTED && plan->streams)
+            stream_along(plan, scratch, rows, from, i);
+        else if (rows->kind[i] == ROW_COUNTED && plan->way == WAY_ALONG)
             write_along(plan, scratch, rows, from, i);
         for (int64_t b = 0;
              rows->kind[i] == ROW_COUNTED && plan->way == WAY_BENT && b < plan->blocks; b++)

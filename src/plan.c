@@ -72,6 +72,17 @@ static bool is_plain(const xent_options *options, const xent_outputs *outputs) {
     return options->logits_are == XENT_LOGITS && !more_outputs && !more_options;
 }
 
+/* A gradient that is larger than any cache and lies elsewhere than the logits would be read from
+ * memory before it is written, twice if E were kept in it. */
+static bool streams_gradient(const struct plan *plan, const xent_outputs *outputs) {
+    const int64_t beyond_caches = 32 << 20;
+    const layout *shape = plan->shape;
+    int64_t size = dtype_size(shape->logits.dtype);
+    return plan->way == WAY_ALONG && plan->keeps_in_place && !outputs->probability &&
+           shape->grad.data != shape->logits.data && plan->options->label_smoothing == 0 &&
+           shape->rows > beyond_caches / size / shape->classes;
+}
+
 void make_plan(struct plan *plan, const layout *shape, const xent_options *options,
                const xent_outputs *outputs, bool wants_total) {
     bool is_logits = options->logits_are == XENT_LOGITS;
@@ -91,6 +102,8 @@ void make_plan(struct plan *plan, const layout *shape, const xent_options *optio
     plan->plain = is_plain(options, outputs);
     plan->keeps_terms = is_logits && (outputs->grad || outputs->probability);
     plan->keeps_in_place = outputs->grad && lane_size(plan) == dtype_size(shape->logits.dtype);
+    plan->streams = streams_gradient(plan, outputs);
+    plan->keeps_terms &= !plan->streams;
     plan->scratch_size = blocks_size(plan) + terms_size(plan);
 }
 

@@ -32,6 +32,7 @@ struct plan {
     bool plain;          /* see xent_coefficients */
     bool keeps_terms;    /* E is needed after the statistics */
     bool keeps_in_place; /* .. and is kept in the gradient's own memory */
+    bool streams;        /* E is computed again and the gradient written past the caches */
     size_t scratch_size; /* bytes that one task needs */
 };
 

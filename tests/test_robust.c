@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "solve.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -335,6 +336,54 @@ static void floating_point_modes_are_kept_by_loading(void **state) {
     }
 }
 
+/* ---- unloading ------------------------------------------------------------------------------- */
+
+static int count_threads(void) {
+    int count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    for (struct dirent *entry; (entry = readdir(tasks));)
+        count += entry->d_name[0] != '.';
+    closedir(tasks);
+    return count;
+}
+
+/* The system may list a thread for a moment after it was joined. */
+static bool come_to_threads(int wanted) {
+    for (int tries = 0; tries < 500 && count_threads() != wanted; tries++)
+        usleep(10000);
+    return count_threads() == wanted;
+}
+
+typedef xent_status cross_entropy(const xent_tensor *, const xent_tensor *, const xent_options *,
+                                  const xent_outputs *, xent_total *, xent_error *);
+
+/* The threads that wait for work would wait in code that is no longer there. */
+static void threads_end_when_the_library_is_unloaded(void **state) {
+    (void)state;
+    enum { ROWS = 300, CLASSES = 1000 };
+    int before = count_threads();
+    float *logits = zeroed(ROWS * CLASSES * sizeof *logits);
+    int64_t *labels = zeroed(ROWS * sizeof *labels);
+    const xent_tensor x = xent_matrix(logits, XENT_F32, ROWS, CLASSES);
+    const xent_tensor y = xent_vector(labels, XENT_I64, ROWS);
+    xent_options options = XENT_OPTIONS_INIT;
+    options.threads = 3;
+    for (int i = 0; i < 3; i++) {
+        void *library = dlopen(getenv("XENT_SHARED_LIBRARY"), RTLD_NOW | RTLD_LOCAL);
+        assert_non_null(library);
+        void *symbol = dlsym(library, "xent_cross_entropy");
+        cross_entropy *call;
+        memcpy(&call, &symbol, sizeof call);
+        assert_int_equal(call(&x, &y, &options, NULL, NULL, NULL), XENT_OK);
+        assert_int_equal(count_threads(), before + 2);
+        assert_int_equal(dlclose(library), 0);
+        assert_true(come_to_threads(before));
+    }
+    free(logits);
+    free(labels);
+}
+
 /* ---- standard output ------------------------------------------------------------------------- */
 
 static void call_in_every_way(void) {
@@ -390,6 +439,7 @@ int main(void) {
         cmocka_unit_test(errno_is_kept_by_the_small_functions),
         cmocka_unit_test(floating_point_modes_are_kept_by_calls),
         cmocka_unit_test(floating_point_modes_are_kept_by_loading),
+        cmocka_unit_test(threads_end_when_the_library_is_unloaded),
         cmocka_unit_test(nothing_is_printed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,21 +128,26 @@ static inline __attribute__((always_inline)) void NAME(leave_out)(const struct N
     v_store(parts + part, sum);
 }
 
+static inline __attribute__((always_inline)) struct NAME(sweep)
+    NAME(begin_sweep)(const unsigned char *x, int64_t n, struct reference at, bool shifted) {
+    return (struct NAME(sweep)){.x = x,
+                                .n = n,
+                                .shifted = shifted,
+                                .high = v_set(at.log2e.high),
+                                .low = v_set(at.log2e.low),
+                                .shift = v_set(at.shift),
+                                .base = v_set(at.base),
+                                .floor = v_set(at.base - FLUSH)};
+}
+
 /* Sums E over the block without its arg, and stores E if `keep`. */
 static inline __attribute__((always_inline)) void NAME(sum_terms)(const unsigned char *x, int64_t n,
                                                                   struct reference at,
                                                                   unsigned char *e, bool keep,
                                                                   bool shifted, xent_stats *stats) {
-    const struct NAME(sweep) s = {.x = x,
-                                  .e = e,
-                                  .n = n,
-                                  .keep = keep,
-                                  .shifted = shifted,
-                                  .high = v_set(at.log2e.high),
-                                  .low = v_set(at.log2e.low),
-                                  .shift = v_set(at.shift),
-                                  .base = v_set(at.base),
-                                  .floor = v_set(at.base - FLUSH)};
+    struct NAME(sweep) s = NAME(begin_sweep)(x, n, at, shifted);
+    s.e = e;
+    s.keep = keep;
     LANE parts[PARTS];
     int64_t i = 0;
     if (n == BLOCK) {
@@ -220,6 +225,38 @@ static void NAME(grad)(const void *e, int64_t n, double a, void *g) {
     const vec factor_a = v_set((LANE)a);
     for (int64_t i = 0; i < n; i += WIDTH)
         NAME(store)(g, i, n, v_mul(factor_a, load_lanes(e, i, n)));
+}
+
+static inline __attribute__((always_inline)) void NAME(stream_terms)(const struct NAME(sweep) * s,
+                                                                     LANE a, unsigned char *g) {
+    const int64_t size = WIDTH * (int64_t)sizeof(LANE),
+                  apart = (int64_t)((uintptr_t)g % (uintptr_t)size);
+    const vec factor_a = v_set(a);
+    int64_t i = apart == 0 ? 0 : (size - apart) / (int64_t)sizeof(LANE);
+    i = apart % (int64_t)sizeof(LANE) != 0 || i > s->n ? s->n : i; /* no vector is aligned */
+    for (int64_t c = 0; c < i; c += WIDTH)
+        NAME(store)(g, c, i, v_mul(factor_a, NAME(term)(s, NAME(load)(s->x, c, i))));
+    for (; i + WIDTH <= s->n; i += WIDTH)
+        v_stream(g + i * (int64_t)sizeof(LANE),
+                 v_mul(factor_a, NAME(term)(s, LOAD(s->x + i * (int64_t)sizeof(ELEM)))));
+    if (i < s->n)
+        NAME(store)(g, i, s->n, v_mul(factor_a, NAME(term)(s, NAME(load)(s->x, i, s->n))));
+}
+
+static void NAME(grad_again)(const void *x, int64_t n, double scale, const xent_stats *stats,
+                             double a, void *g) {
+    xent_stats copy = *stats;
+    struct reference at = refer_to(&copy, scale);
+    struct NAME(sweep) s = NAME(begin_sweep)(x, n, at, false);
+    if (sizeof(ELEM) != sizeof(LANE))
+        return;
+    if (stats->shifted) {
+        s.shifted = true;
+        NAME(stream_terms)(&s, (LANE)a, g);
+    } else {
+        s.shifted = false;
+        NAME(stream_terms)(&s, (LANE)a, g);
+    }
 }
 
 static void NAME(grad_more)(const void *e, int64_t n, double a, double b, const double *weight,

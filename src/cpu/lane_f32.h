@@ -7,6 +7,7 @@
 #define mask smask
 #define v_load s_load_f32
 #define v_store s_store_f32
+#define v_stream s_stream_f32
 #define v_load_some s_load_some_f32
 #define v_store_some s_store_some_f32
 #define v_set s_set

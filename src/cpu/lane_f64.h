@@ -7,6 +7,7 @@
 #define mask dmask
 #define v_load d_load
 #define v_store d_store
+#define v_stream d_stream
 #define v_load_some d_load_some
 #define v_store_some d_store_some
 #define v_set d_set

@@ -39,6 +39,10 @@ static inline void s_store_f16(void *p, svec a) {
     _mm_storeu_si128(p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
 }
 
+static inline void s_stream_f32(void *p, svec a) {
+    _mm256_stream_ps(p, a);
+}
+
 static inline svec s_set(float a) {
     return _mm256_set1_ps(a);
 }

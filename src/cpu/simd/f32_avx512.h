@@ -48,6 +48,10 @@ static inline void s_store_f16(void *p, svec a) {
     _mm256_storeu_si256(p, s_to_f16(a));
 }
 
+static inline void s_stream_f32(void *p, svec a) {
+    _mm512_stream_ps(p, a);
+}
+
 static inline svec s_set(float a) {
     return _mm512_set1_ps(a);
 }

@@ -36,6 +36,10 @@ static inline void s_store_f16(void *p, svec a) {
     vst1_u8(p, vreinterpret_u8_f16(vcvt_f16_f32(a)));
 }
 
+static inline void s_stream_f32(void *p, svec a) {
+    s_store_f32(p, a);
+}
+
 static inline svec s_set(float a) {
     return vdupq_n_f32(a);
 }

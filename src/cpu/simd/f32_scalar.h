@@ -70,6 +70,10 @@ static inline void s_store_f16(void *p, svec a) {
     memcpy(p, &out, sizeof out);
 }
 
+static inline void s_stream_f32(void *p, svec a) {
+    s_store_f32(p, a);
+}
+
 static inline svec s_set(float a) {
     return a;
 }

@@ -21,6 +21,14 @@ static inline void d_store(void *p, dvec a) {
     _mm256_storeu_pd(p, a);
 }
 
+static inline void d_stream(void *p, dvec a) {
+    _mm256_stream_pd(p, a);
+}
+
+static inline void d_fence(void) {
+    _mm_sfence();
+}
+
 static inline dvec d_set(double a) {
     return _mm256_set1_pd(a);
 }

@@ -21,6 +21,14 @@ static inline void d_store(void *p, dvec a) {
     _mm512_storeu_pd(p, a);
 }
 
+static inline void d_stream(void *p, dvec a) {
+    _mm512_stream_pd(p, a);
+}
+
+static inline void d_fence(void) {
+    _mm_sfence();
+}
+
 static inline dvec d_set(double a) {
     return _mm512_set1_pd(a);
 }

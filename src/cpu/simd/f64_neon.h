@@ -21,6 +21,13 @@ static inline void d_store(void *p, dvec a) {
     vst1q_u8(p, vreinterpretq_u8_f64(a));
 }
 
+static inline void d_stream(void *p, dvec a) {
+    d_store(p, a);
+}
+
+static inline void d_fence(void) {
+}
+
 static inline dvec d_set(double a) {
     return vdupq_n_f64(a);
 }

@@ -23,6 +23,15 @@ static inline void d_store(void *p, dvec a) {
     memcpy(p, &a, sizeof a);
 }
 
+/* to an aligned vector, past the caches where the machine can; fence: what was written so is seen
+ * before what is written after it */
+static inline void d_stream(void *p, dvec a) {
+    d_store(p, a);
+}
+
+static inline void d_fence(void) {
+}
+
 static inline dvec d_set(double a) {
     return a;
 }
