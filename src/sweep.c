@@ -6,7 +6,7 @@
 
 int64_t block_length(const struct plan *plan, int64_t i) {
     int64_t left = plan->shape->classes - i * BLOCK;
-    return left < BLOCK ? left : BLOCK;
+    return left < BLOCK ? (left < 0 ? 0 : left) : BLOCK;
 }
 
 const double *weights_from(const struct plan *plan, int64_t first) {
@@ -45,6 +45,7 @@ static void sweep_along(const struct plan *plan, struct scratch scratch, struct 
                         int from, int i) {
     const double scale = plan->formula.by.scale;
     char *terms = plan->keeps_terms ? kept_terms(plan, scratch, rows, from, i) : NULL;
+    xent_lead lead = {.known = false};
     for (int64_t b = 0; b < plan->blocks; b++) {
         xent_stats *block = &scratch.blocks[(i - from) * plan->blocks + b];
         const void *x = class_address(plan, rows, i, b * BLOCK);
@@ -53,7 +54,7 @@ static void sweep_along(const struct plan *plan, struct scratch scratch, struct 
         if (plan->more)
             plan->kernels->stats_more(x, n, scale, weights_from(plan, b * BLOCK), e, block);
         else
-            plan->kernels->stats(x, n, scale, e, block);
+            plan->kernels->stats(x, n, scale, e, block_length(plan, b + 1), &lead, block);
         add_block(plan, &rows->stats[i], block, b);
     }
     set_columns(rows, i, &rows->stats[i]);
@@ -174,7 +175,7 @@ static void sweep_bent(const struct plan *plan, struct rows *rows, int i) {
         int64_t n = block_length(plan, b);
         xent_stats raw, block;
         plan->kernels->widen(x, n, class_stride(logits), z);
-        plan->doubles->stats(z, n, 1, NULL, &raw);
+        plan->doubles->stats(z, n, 1, NULL, 0, NULL, &raw);
         if (raw.arg >= 0 && raw.max > largest) {
             largest = raw.max;
             prediction = raw.arg + b * BLOCK;
@@ -183,7 +184,7 @@ static void sweep_bent(const struct plan *plan, struct rows *rows, int i) {
         if (plan->more)
             plan->doubles->stats_more(z, n, 1, weights_from(plan, b * BLOCK), NULL, &block);
         else
-            plan->doubles->stats(z, n, 1, NULL, &block);
+            plan->doubles->stats(z, n, 1, NULL, 0, NULL, &block);
         add_block(plan, &rows->stats[i], &block, b);
     }
     set_columns(rows, i, &rows->stats[i]);

@@ -35,7 +35,7 @@ const void *const *classes_beside(const struct plan *plan, const struct rows *ro
 xent_stats_columns *block_columns(const struct plan *plan, struct scratch scratch,
                                   struct rows *rows, int64_t b);
 
-/* Classes in block i of a row. */
+/* Classes in block i of a row; 0 behind the last. */
 int64_t block_length(const struct plan *plan, int64_t i);
 
 /* Class weights from class `first` on where the formula weighs classes apart from the label's;

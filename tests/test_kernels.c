@@ -113,8 +113,8 @@ static void test_along(const struct type *type, int style, int64_t n) {
     size_t off = draw() % SLACK;
     draw_block(type, style, n, x);
     for (int k = 0; k < 2; k++) {
-        tested[k]->stats(x, n, scale, NULL, &b.stats[k][0]);
-        tested[k]->stats(x, n, scale, b.e[k] + off, &b.stats[k][1]);
+        tested[k]->stats(x, n, scale, NULL, 0, NULL, &b.stats[k][0]);
+        tested[k]->stats(x, n, scale, b.e[k] + off, 0, NULL, &b.stats[k][1]);
         tested[k]->grad(b.e[k] + off, n, a, b.g[k] + off);
         tested[k]->stats_more(x, n, scale, weight, b.e[k] + off, &b.stats[k][2]);
         tested[k]->widen(x, n, 1, b.out[k]);
@@ -129,6 +129,46 @@ static void test_along(const struct type *type, int style, int64_t n) {
     for (int k = 0; k < 2; k++)
         tested[k]->grad_more(b.e[k] + off, n, a, 0.01, weight, b.g[k] + off);
     expect_same("grad_more", type, n, style, b.g[0] + off, b.g[1] + off, (size_t)n * type->element);
+}
+
+/* Blocks that follow each other, each of which may search the next, against each by itself. */
+static void test_ahead(const struct type *type, int style) {
+    enum { BLOCKS = 3 };
+    const xent_kernels *tested = xent_kernels_for(type->dtype);
+    for (int64_t last = 1; last <= BLOCK; last += BLOCK - 1)
+        for (int keeps = 0; keeps < 2; keeps++) {
+            xent_lead lead = {.known = false};
+            draw_block(type, style, BLOCKS * BLOCK, b.x);
+            for (int i = 0; i < BLOCKS; i++) {
+                const unsigned char *x = b.x + (size_t)(i * BLOCK) * type->element;
+                int64_t n = i == BLOCKS - 1 ? last : BLOCK, next = 0;
+                next = i < BLOCKS - 1 ? (i == BLOCKS - 2 ? last : BLOCK) : next;
+                tested->stats(x, n, 0.7, keeps ? b.e[0] : NULL, next, &lead, &b.stats[0][0]);
+                type->reference->stats(x, n, 0.7, b.e[1], 0, NULL, &b.stats[1][0]);
+                expect_same_stats("stats ahead", type, n, style, &b.stats[0][0], &b.stats[1][0]);
+                if (keeps && !b.stats[0][0].poisoned)
+                    expect_same("terms ahead", type, n, style, b.e[0], b.e[1],
+                                (size_t)n * type->lane);
+            }
+        }
+}
+
+/* E computed again against E that was kept, at every alignment of the gradient. */
+static void test_again(const struct type *type, int style, int64_t n) {
+    const xent_kernels *tested = xent_kernels_for(type->dtype);
+    if (type->element != type->lane || style == POISONED)
+        return;
+    draw_block(type, style, n, b.x);
+    for (size_t off = 0; off < 80; off += off < 8 ? 1 : type->lane) {
+        memset(b.g, 0, sizeof b.g);
+        tested->stats(b.x, n, 0.7, b.e[0], 0, NULL, &b.stats[0][0]);
+        if (b.stats[0][0].arg < 0)
+            return;
+        tested->grad(b.e[0], n, -0.3, b.g[0] + off);
+        tested->grad_again(b.x, n, 0.7, &b.stats[0][0], -0.3, b.g[1] + off);
+        tested->fence();
+        expect_same("grad_again", type, n, style, b.g[0], b.g[1], sizeof b.g[0]);
+    }
 }
 
 static xent_stats column(const xent_stats_columns *columns, int row, bool more) {
@@ -179,7 +219,7 @@ static void test_across(const struct type *type, int style, int64_t n, int rows)
             if (more)
                 type->reference->stats_more(x[row], n, 0.7, b.weight, NULL, &along);
             else
-                type->reference->stats(x[row], n, 0.7, NULL, &along);
+                type->reference->stats(x[row], n, 0.7, NULL, 0, NULL, &along);
             expect_same_stats("along and across", type, n, style, &b.stats[0][row], &along);
         }
         expect_same_stats("stats_across", type, n, style, &b.stats[0][row], &b.stats[1][row]);
@@ -258,6 +298,9 @@ int main(void) {
                 test_along(&types[t], style, n);
             for (int64_t n = 1000; n <= BLOCK; n++)
                 test_along(&types[t], style, n);
+            for (int64_t n = 1; n <= BLOCK; n += n < 40 ? 1 : 164)
+                test_again(&types[t], style, n);
+            test_ahead(&types[t], style);
             for (int rows = 1; rows <= ACROSS; rows++)
                 for (int64_t n = 1; n <= BLOCK; n += n < 66 ? 1 : 193)
                     test_across(&types[t], style, n, rows);

@@ -39,14 +39,15 @@ typedef struct subject {
 } subject;
 
 static subject make_subject(int32_t dtype, const char *variant_name, int64_t rows, int64_t classes,
-                            int class_first) {
+                            int class_first, unsigned left_out) {
     const recipe from = {.dtype = dtype,
                          .kind = PLAIN,
                          .outer = 1,
                          .inner = rows,
                          .classes = classes,
                          .variant = variant_named(variant_name)};
-    subject made = {.problem = make_problem(&from), .how = {.class_first = class_first}};
+    subject made = {.problem = make_problem(&from),
+                    .how = {.class_first = class_first, .left_out = left_out}};
     made.answer = solve(&made.problem, &made.how);
     assert_int_equal(made.answer.status, XENT_OK);
     assert_false(made.answer.strayed);
@@ -107,33 +108,40 @@ static void check_tasks(subject made, int32_t step) {
 /* Row weights between which lie 150 bits, so that another order of additions would show. */
 static void rows_of_many_classes(void **state) {
     (void)state;
-    check_tasks(make_subject(XENT_F32, "wide-row-weight", 2700, 1024, 0), 1);
+    check_tasks(make_subject(XENT_F32, "wide-row-weight", 2700, 1024, 0, 0), 1);
 }
 
 /* More than fits the stack, so that each task has a slot of the heap. */
 static void rows_whose_terms_need_scratch(void **state) {
     (void)state;
-    check_tasks(make_subject(XENT_BF16, "smoothing-class-weight", 300, 9000, 0), 7);
+    check_tasks(make_subject(XENT_BF16, "smoothing-class-weight", 300, 9000, 0, 0), 7);
 }
 
 static void rows_of_doubles(void **state) {
     (void)state;
-    check_tasks(make_subject(XENT_F64, "wide-row-weight", 2700, 1024, 0), 7);
+    check_tasks(make_subject(XENT_F64, "wide-row-weight", 2700, 1024, 0, 0), 7);
 }
 
 static void rows_of_few_classes(void **state) {
     (void)state;
-    check_tasks(make_subject(XENT_F32, "wide-row-weight", 270000, 10, 0), 7);
+    check_tasks(make_subject(XENT_F32, "wide-row-weight", 270000, 10, 0, 0), 7);
 }
 
 static void classes_with_a_stride(void **state) {
     (void)state;
-    check_tasks(make_subject(XENT_F16, "class-weight", 2700, 1024, 2), 7);
+    check_tasks(make_subject(XENT_F16, "class-weight", 2700, 1024, 2, 0), 7);
 }
 
 static void bent_rows(void **state) {
     (void)state;
-    check_tasks(make_subject(XENT_F32, "everything", 2700, 1024, 0), 7);
+    check_tasks(make_subject(XENT_F32, "everything", 2700, 1024, 0, 0), 7);
+}
+
+/* The gradient is larger than the caches, and written past them where it is not in place. */
+static void large_gradients(void **state) {
+    (void)state;
+    check_tasks(make_subject(XENT_F32, "backward", 8300, 1024, 0, 1U << PROBABILITY), 14);
+    check_tasks(make_subject(XENT_F64, "bad-nan", 2100, 2100, 0, 1U << PROBABILITY), 14);
 }
 
 int main(void) {
@@ -141,6 +149,7 @@ int main(void) {
         cmocka_unit_test(rows_of_many_classes),  cmocka_unit_test(rows_whose_terms_need_scratch),
         cmocka_unit_test(rows_of_doubles),       cmocka_unit_test(rows_of_few_classes),
         cmocka_unit_test(classes_with_a_stride), cmocka_unit_test(bent_rows),
+        cmocka_unit_test(large_gradients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,43 +40,56 @@ static inline struct NAME(lead) NAME(take_lead)(struct NAME(lead) lead, vec a, v
     return (struct NAME(lead)){v_max(a, lead.max), v_select(larger, step, lead.step)};
 }
 
-/* Minus the first index at which a lane met `largest`, as its `quarter` of four vectors a step;
- * -inf if it did not. */
-static inline vec NAME(place)(const struct NAME(lead) * lead, int quarter, LANE largest) {
-    vec index =
-        v_fma(lead->step, v_set(4 * WIDTH), v_sub(v_set((LANE)(-quarter * WIDTH)), lane_numbers()));
-    return v_select(v_eq(lead->max, v_set(largest)), index, v_set(-INFINITY));
+/* Four vectors at a time hide the latency of one. */
+struct NAME(search) {
+    struct NAME(lead) lead[4];
+    mask bad;
+    vec step;
+};
+
+static inline struct NAME(search) NAME(begin_search)(void) {
+    const struct NAME(lead) none = {v_set(-INFINITY), v_set(0)};
+    return (struct NAME(search)){{none, none, none, none}, v_bad(v_set(0)), v_set(0)};
 }
 
-/* Sets arg and poisoned, and returns the largest of n elements that is not NaN (-inf if there is
- * none). Four vectors at a time hide the latency of one. */
-static LANE NAME(largest)(const unsigned char *x, int64_t n, xent_stats *stats) {
-    const int64_t size = WIDTH * (int64_t)sizeof(ELEM);
-    struct NAME(lead) lead0 = {v_set(-INFINITY), v_set(0)}, lead1 = lead0, lead2 = lead0,
-                      lead3 = lead0;
-    mask bad = v_bad(v_set(0));
-    vec step = v_set(0);
+/* The next step: four vectors that are `apart` elements apart. */
+static inline __attribute__((always_inline)) void
+NAME(search_four)(struct NAME(search) * s, const unsigned char *x, int64_t apart) {
+    for (int i = 0; i < 4; i++) {
+        vec a = LOAD(x + i * apart * (int64_t)sizeof(ELEM));
+        s->bad = v_or(s->bad, v_bad(a));
+        s->lead[i] = NAME(take_lead)(s->lead[i], a, s->step);
+    }
+    s->step = v_sub(s->step, v_set(1));
+}
+
+/* What was found, where a step is `stride` elements and its vectors are `apart`. */
+static inline xent_lead NAME(end_search)(const struct NAME(search) * s, int stride, int apart) {
+    vec max = v_max(v_max(s->lead[0].max, s->lead[1].max), v_max(s->lead[2].max, s->lead[3].max));
+    LANE largest = v_max_lane(max);
+    vec place = v_set(-INFINITY); /* minus the first index of the largest, where a lane has it */
+    for (int i = 0; i < 4; i++) {
+        vec first = v_sub(v_set((LANE)(-i * apart)), lane_numbers());
+        first = v_fma(s->lead[i].step, v_set((LANE)stride), first);
+        mask is_largest = v_eq(s->lead[i].max, v_set(largest));
+        place = v_max(place, v_select(is_largest, first, v_set(-INFINITY)));
+    }
+    bool any = largest > -(LANE)INFINITY;
+    return (xent_lead){
+        .known = true, .poisoned = v_any(s->bad), .arg = any ? (int64_t)-v_max_lane(place) : -1};
+}
+
+static xent_lead NAME(search)(const unsigned char *x, int64_t n) {
+    struct NAME(search) s = NAME(begin_search)();
     int64_t i = 0;
-    for (; i + 4 * WIDTH <= n; i += 4 * WIDTH, step = v_sub(step, v_set(1))) {
-        const unsigned char *p = x + i * (int64_t)sizeof(ELEM);
-        vec a0 = LOAD(p), a1 = LOAD(p + size), a2 = LOAD(p + 2 * size), a3 = LOAD(p + 3 * size);
-        bad = v_or(v_or(bad, v_or(v_bad(a0), v_bad(a1))), v_or(v_bad(a2), v_bad(a3)));
-        lead0 = NAME(take_lead)(lead0, a0, step);
-        lead1 = NAME(take_lead)(lead1, a1, step);
-        lead2 = NAME(take_lead)(lead2, a2, step);
-        lead3 = NAME(take_lead)(lead3, a3, step);
-    }
-    for (; i < n; i += WIDTH, step = v_sub(step, v_set(0.25))) {
+    for (; i + 4 * WIDTH <= n; i += 4 * WIDTH)
+        NAME(search_four)(&s, x + i * (int64_t)sizeof(ELEM), WIDTH);
+    for (; i < n; i += WIDTH, s.step = v_sub(s.step, v_set(0.25))) {
         vec a = NAME(load)(x, i, n);
-        bad = v_or(bad, v_bad(a));
-        lead0 = NAME(take_lead)(lead0, a, step);
+        s.bad = v_or(s.bad, v_bad(a));
+        s.lead[0] = NAME(take_lead)(s.lead[0], a, s.step);
     }
-    LANE largest = v_max_lane(v_max(v_max(lead0.max, lead1.max), v_max(lead2.max, lead3.max)));
-    vec place = v_max(v_max(NAME(place)(&lead0, 0, largest), NAME(place)(&lead1, 1, largest)),
-                      v_max(NAME(place)(&lead2, 2, largest), NAME(place)(&lead3, 3, largest)));
-    stats->arg = largest == -INFINITY ? -1 : (int64_t)-v_max_lane(place);
-    stats->poisoned = v_any(bad);
-    return largest;
+    return NAME(end_search)(&s, 4 * WIDTH, WIDTH);
 }
 
 /* A block whose E are wanted; the flags are constants wherever it is inlined. */
@@ -140,54 +153,78 @@ static inline __attribute__((always_inline)) struct NAME(sweep)
                                 .floor = v_set(at.base - FLUSH)};
 }
 
-/* Sums E over the block without its arg, and stores E if `keep`. */
-static inline __attribute__((always_inline)) void NAME(sum_terms)(const unsigned char *x, int64_t n,
-                                                                  struct reference at,
-                                                                  unsigned char *e, bool keep,
-                                                                  bool shifted, xent_stats *stats) {
-    struct NAME(sweep) s = NAME(begin_sweep)(x, n, at, shifted);
-    s.e = e;
-    s.keep = keep;
-    LANE parts[PARTS];
-    int64_t i = 0;
-    if (n == BLOCK) {
-        for (; i < PARTS; i += WIDTH) {
-            vec sum = NAME(keep_term)(&s, i);
-            for (int64_t j = i + PARTS; j < BLOCK; j += PARTS)
-                sum = v_add(sum, NAME(keep_term)(&s, j));
-            v_store(parts + i, sum);
-        }
-        i = BLOCK;
+/* E of a whole block into its partial sums, each a chain of four; if `ahead`, searches the block that
+ * follows meanwhile: what computes E leaves room for it. */
+static inline __attribute__((always_inline)) void
+NAME(sum_block)(const struct NAME(sweep) * s, bool ahead, xent_lead *lead, LANE *parts) {
+    struct NAME(search) search = NAME(begin_search)();
+    for (int64_t i = 0; i < PARTS; i += WIDTH) {
+        vec sum = NAME(keep_term)(s, i);
+        for (int64_t j = i + PARTS; j < BLOCK; j += PARTS)
+            sum = v_add(sum, NAME(keep_term)(s, j));
+        v_store(parts + i, sum);
+        if (ahead)
+            NAME(search_four)(&search, s->x + (i + BLOCK) * (int64_t)sizeof(ELEM), PARTS);
     }
-    for (; i < PARTS && i + WIDTH <= n; i += WIDTH)
-        NAME(add_terms)(&s, i, true, false, parts);
+    if (ahead)
+        *lead = NAME(end_search)(&search, WIDTH, PARTS);
+}
+
+/* The same of a block of any length. */
+static inline __attribute__((always_inline)) void NAME(sum_some)(const struct NAME(sweep) * s,
+                                                                 LANE *parts) {
+    int64_t i = 0;
+    for (; i < PARTS && i + WIDTH <= s->n; i += WIDTH)
+        NAME(add_terms)(s, i, true, false, parts);
     for (int64_t part = i; part < PARTS; part += WIDTH)
         v_store(parts + part, v_set(0));
-    for (; i + WIDTH <= n; i += WIDTH)
-        NAME(add_terms)(&s, i, false, false, parts);
-    if (i < n)
-        NAME(add_terms)(&s, i, false, true, parts);
+    for (; i + WIDTH <= s->n; i += WIDTH)
+        NAME(add_terms)(s, i, false, false, parts);
+    if (i < s->n)
+        NAME(add_terms)(s, i, false, true, parts);
+}
+
+/* Sums E over the block without its arg, and stores E if `keep`. */
+static inline __attribute__((always_inline)) void
+NAME(sum_terms)(struct NAME(sweep) s, unsigned char *e, bool keep, bool shifted, bool ahead,
+                xent_lead *lead, xent_stats *stats) {
+    LANE parts[PARTS];
+    s.e = e;
+    s.keep = keep;
+    s.shifted = shifted;
+    if (s.n == BLOCK)
+        NAME(sum_block)(&s, ahead, lead, parts);
+    else
+        NAME(sum_some)(&s, parts);
     NAME(leave_out)(&s, stats->arg, parts);
     stats->top = (double)first_lane(NAME(term)(&s, v_set((LANE)stats->max)));
     stats->rest = fold_lanes(parts);
 }
 
-static void NAME(stats)(const void *x, int64_t n, double scale, void *e, xent_stats *stats) {
-    *stats = (xent_stats){.max = -INFINITY};
-    NAME(largest)(x, n, stats);
+static void NAME(stats)(const void *x, int64_t n, double scale, void *e, int64_t next,
+                        xent_lead *lead, xent_stats *stats) {
+    xent_lead found = lead && lead->known ? *lead : NAME(search)(x, n);
+    bool ahead = lead && n == BLOCK && next == BLOCK;
+    if (lead)
+        lead->known = false;
+    *stats = (xent_stats){.arg = found.arg, .max = -INFINITY, .poisoned = found.poisoned};
     if (stats->arg < 0) {
         if (e)
             memset(e, 0, (size_t)n * sizeof(LANE));
         return;
     }
     stats->max = (double)NAME(one)(x, stats->arg);
-    struct reference at = refer_to(stats, scale);
+    struct NAME(sweep) s = NAME(begin_sweep)(x, n, refer_to(stats, scale), false);
     if (stats->shifted)
-        NAME(sum_terms)(x, n, at, e, e != NULL, true, stats);
+        NAME(sum_terms)(s, e, e != NULL, true, false, lead, stats);
+    else if (e && ahead)
+        NAME(sum_terms)(s, e, true, false, true, lead, stats);
     else if (e)
-        NAME(sum_terms)(x, n, at, e, true, false, stats);
+        NAME(sum_terms)(s, e, true, false, false, lead, stats);
+    else if (ahead)
+        NAME(sum_terms)(s, e, false, false, true, lead, stats);
     else
-        NAME(sum_terms)(x, n, at, e, false, false, stats);
+        NAME(sum_terms)(s, e, false, false, false, lead, stats);
 }
 
 /* mass, gap and heat of a block whose max is known and whose E are in terms. */
@@ -215,7 +252,7 @@ static void NAME(moments)(const unsigned char *x, int64_t n, double scale, const
 static void NAME(stats_more)(const void *x, int64_t n, double scale, const double *weight, void *e,
                              xent_stats *stats) {
     LANE terms[BLOCK];
-    NAME(stats)(x, n, scale, terms, stats);
+    NAME(stats)(x, n, scale, terms, 0, NULL, stats);
     NAME(moments)(x, n, scale, weight, terms, stats);
     if (e)
         memcpy(e, terms, (size_t)n * sizeof(LANE));

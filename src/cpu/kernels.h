@@ -53,7 +53,13 @@ typedef struct xent_stats {
     bool poisoned; /* a NaN or +inf was among them: nothing else here means anything */
 } xent_stats;
 
-/* The same of up to MOST_ROWS rows, a column for each number; shifted and poisoned are 1 or 0.
+/* What a block is searched for before its E can be computed: arg and poisoned as above. */
+typedef struct xent_lead {
+    bool known, poisoned; /* known: the rest means something */
+    int64_t arg;
+} xent_lead;
+
+/* Statistics of up to MOST_ROWS rows, a column for each number; shifted and poisoned are 1 or 0.
  * Vectors read and write beyond the last row. */
 enum { COLUMN = MOST_ROWS + 8 };
 typedef struct xent_stats_columns {
@@ -64,8 +70,11 @@ typedef struct xent_stats_columns {
 
 typedef struct xent_kernels {
     /* One block of n in [1, BLOCK] consecutive elements x. e: NULL, or n lanes that receive E; it
-     * may be x itself where elements are lanes. weight: NULL (all 1) or n doubles. */
-    void (*stats)(const void *x, int64_t n, double scale, void *e, xent_stats *stats);
+     * may be x itself where elements are lanes. weight: NULL (all 1) or n doubles. lead: NULL, or
+     * what the call before found out about this block, and then, if the kernel likes, about the
+     * `next` elements (0: none) that follow x. */
+    void (*stats)(const void *x, int64_t n, double scale, void *e, int64_t next, xent_lead *lead,
+                  xent_stats *stats);
     void (*stats_more)(const void *x, int64_t n, double scale, const double *weight, void *e,
                        xent_stats *stats);
 
