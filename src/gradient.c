@@ -3,6 +3,7 @@
 #include "gradient.h"
 
 #include "sweep.h"
+#include "tasks.h"
 
 #include <math.h>
 #include <string.h>
@@ -119,41 +120,65 @@ static void *at_class(const row_view *view, void *row, int64_t class) {
     return (char *)row + class * view->class_step;
 }
 
-/* E of the block once more, if a is out of a lane's range to be multiplied in double. */
-static void stream_along(const struct plan *plan, struct scratch scratch, const struct rows *rows,
-                         int from, int i) {
-    const double scale = plan->formula.by.scale;
-    for (int64_t b = 0; has_gradient(rows, i) && b < plan->blocks; b++) {
-        const xent_stats *block = &scratch.blocks[(i - from) * plan->blocks + b];
-        const void *x = at_class(&plan->shape->logits, rows->logits[i], b * BLOCK);
-        void *g = at_class(&plan->shape->grad, rows->grad[i], b * BLOCK);
-        int64_t n = block_length(plan, b);
-        double factor = block_factor(block, &rows->stats[i], scale, plan->math);
-        struct blend blend = gradient_blend(rows, i, factor);
-        bool fits = blend_fits(plan, &blend);
-        plan->kernels->grad_again(x, n, scale, block, fits ? blend.a : 1, g);
-        if (!fits)
-            blend_in_double(plan, &blend, NULL, g, 1, n, g, 1);
+/* One row along, whose blocks several tasks may share. */
+struct along {
+    const struct plan *plan;
+    const struct rows *rows;
+    int row;
+    const char *terms;        /* E of class 0, where it is kept */
+    const xent_stats *blocks; /* [blocks] */
+};
+
+/* E of a block once more; where a is out of a lane's range, it is multiplied in double. */
+static void stream_block(const struct along *job, int64_t b, struct blend blend) {
+    const struct plan *plan = job->plan;
+    const void *x = at_class(&plan->shape->logits, job->rows->logits[job->row], b * BLOCK);
+    void *g = at_class(&plan->shape->grad, job->rows->grad[job->row], b * BLOCK);
+    int64_t n = block_length(plan, b);
+    bool fits = blend_fits(plan, &blend);
+    plan->kernels->grad_again(x, n, plan->formula.by.scale, &job->blocks[b], fits ? blend.a : 1, g);
+    if (!fits)
+        blend_in_double(plan, &blend, NULL, g, 1, n, g, 1);
+}
+
+static void write_block(const struct along *job, int64_t b, struct blend share,
+                        struct blend blend) {
+    const struct plan *plan = job->plan;
+    const row_view *grad = &plan->shape->grad, *probability = &plan->shape->probability;
+    const char *e = job->terms + b * BLOCK * lane_size(plan);
+    if (probability->data && has_probability(job->rows, job->row))
+        blend_along(plan, &share, NULL, e, block_length(plan, b),
+                    at_class(probability, job->rows->probability[job->row], b * BLOCK));
+    if (grad->data && has_gradient(job->rows, job->row))
+        blend_along(plan, &blend, weights_from(plan, b * BLOCK), e, block_length(plan, b),
+                    at_class(grad, job->rows->grad[job->row], b * BLOCK));
+}
+
+static void write_blocks(void *data, int64_t first, int64_t end) {
+    const struct along *job = data;
+    const struct plan *plan = job->plan;
+    const struct rows *rows = job->rows;
+    for (int64_t b = first; b < end; b++) {
+        double factor = block_factor(&job->blocks[b], &rows->stats[job->row],
+                                     plan->formula.by.scale, plan->math);
+        struct blend blend = gradient_blend(rows, job->row, factor);
+        if (!plan->streams)
+            write_block(job, b, probability_blend(rows, job->row, factor), blend);
+        else if (has_gradient(rows, job->row))
+            stream_block(job, b, blend);
     }
+    if (plan->streams)
+        plan->kernels->fence();
 }
 
 static void write_along(const struct plan *plan, struct scratch scratch, const struct rows *rows,
                         int from, int i) {
-    const row_view *grad = &plan->shape->grad, *probability = &plan->shape->probability;
-    const char *terms = kept_terms(plan, scratch, rows, from, i);
-    for (int64_t b = 0; b < plan->blocks; b++) {
-        const xent_stats *block = &scratch.blocks[(i - from) * plan->blocks + b];
-        const char *e = terms + b * BLOCK * lane_size(plan);
-        double factor = block_factor(block, &rows->stats[i], plan->formula.by.scale, plan->math);
-        struct blend share = probability_blend(rows, i, factor);
-        struct blend blend = gradient_blend(rows, i, factor);
-        if (probability->data && has_probability(rows, i))
-            blend_along(plan, &share, NULL, e, block_length(plan, b),
-                        at_class(probability, rows->probability[i], b * BLOCK));
-        if (grad->data && has_gradient(rows, i))
-            blend_along(plan, &blend, weights_from(plan, b * BLOCK), e, block_length(plan, b),
-                        at_class(grad, rows->grad[i], b * BLOCK));
-    }
+    struct along job = {.plan = plan,
+                        .rows = rows,
+                        .row = i,
+                        .terms = kept_terms(plan, scratch, rows, from, i),
+                        .blocks = scratch.blocks + (i - from) * plan->blocks};
+    run_ranges(plan->options, plan->split, plan->blocks, write_blocks, &job);
 }
 
 /* The factors of one block of the rows side by side. */
@@ -292,9 +317,7 @@ void write_gradients(const struct plan *plan, struct scratch scratch, struct row
     if (plan->way == WAY_ACROSS && is_logits)
         write_across(plan, scratch, rows);
     for (int i = from; plan->way != WAY_ACROSS && is_logits && i < from + count; i++) {
-        if (rows->kind[i] == ROW_COUNTED && plan->streams)
-            stream_along(plan, scratch, rows, from, i);
-        else if (rows->kind[i] == ROW_COUNTED && plan->way == WAY_ALONG)
+        if (rows->kind[i] == ROW_COUNTED && plan->way == WAY_ALONG)
             write_along(plan, scratch, rows, from, i);
         for (int64_t b = 0;
              rows->kind[i] == ROW_COUNTED && plan->way == WAY_BENT && b < plan->blocks; b++)

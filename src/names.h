@@ -47,6 +47,7 @@
 #define row_run xent_private_row_run
 #define row_weight_at xent_private_row_weight_at
 #define run_on_pool xent_private_run_on_pool
+#define run_ranges xent_private_run_ranges
 #define run_rows xent_private_run_rows
 #define run_tasks xent_private_run_tasks
 #define same_lengths xent_private_same_lengths

@@ -32,6 +32,7 @@ struct plan {
     bool plain;          /* see xent_coefficients */
     bool keeps_terms;    /* E is needed after the statistics */
     bool keeps_in_place; /* .. and is kept in the gradient's own memory */
+    int32_t split;       /* ALONG: tasks that share the blocks of one row */
     bool streams;        /* E is computed again and the gradient written past the caches */
     size_t scratch_size; /* bytes that one task needs */
 };
@@ -40,7 +41,7 @@ struct plan {
  * order: a function of the shape alone, since it says which numbers are added first. */
 int64_t choose_group_rows(int64_t rows, int64_t classes);
 
-/* Sets all but formula, class_weight and all_counted, which the data decide. There is at least one
+/* Sets all but formula, class_weight and all_counted, which the data decide, and split. There is at least one
  * row; shape and options must live as long. */
 void make_plan(struct plan *plan, const layout *shape, const xent_options *options,
                const xent_outputs *outputs, bool wants_total);

@@ -152,7 +152,5 @@ void run_rows(const struct plan *plan, int64_t first, int64_t count, void *memor
         add_losses(&rows, &losses);
         count_nonfinite(&rows, &losses, total);
     }
-    if (plan->streams)
-        plan->kernels->fence();
     finish_sum(&losses, count, &total->loss_sum, &total->loss_sum_low);
 }

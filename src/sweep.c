@@ -2,6 +2,8 @@
  * Reads the logits of a phase of rows: statistics of each row, merged from its blocks in order. */
 #include "sweep.h"
 
+#include "tasks.h"
+
 #include <math.h>
 
 int64_t block_length(const struct plan *plan, int64_t i) {
@@ -41,22 +43,43 @@ static void add_block(const struct plan *plan, xent_stats *stats, xent_stats *bl
         merge_stats(stats, block, plan->formula.by.scale, plan->math);
 }
 
+/* The blocks of one row, of which several tasks may do some each. */
+struct along {
+    const struct plan *plan;
+    const struct rows *rows;
+    int row;
+    char *terms;        /* NULL: E is not kept */
+    xent_stats *blocks; /* [blocks] */
+};
+
+static void sweep_blocks(void *data, int64_t first, int64_t end) {
+    const struct along *job = data;
+    const struct plan *plan = job->plan;
+    const double scale = plan->formula.by.scale;
+    xent_lead lead = {.known = false};
+    for (int64_t b = first; b < end; b++) {
+        const void *x = class_address(plan, job->rows, job->row, b * BLOCK);
+        int64_t n = block_length(plan, b), next = b + 1 < end ? block_length(plan, b + 1) : 0;
+        void *e = job->terms ? job->terms + b * BLOCK * lane_size(plan) : NULL;
+        if (plan->more)
+            plan->kernels->stats_more(x, n, scale, weights_from(plan, b * BLOCK), e,
+                                      &job->blocks[b]);
+        else
+            plan->kernels->stats(x, n, scale, e, next, &lead, &job->blocks[b]);
+    }
+}
+
 static void sweep_along(const struct plan *plan, struct scratch scratch, struct rows *rows,
                         int from, int i) {
-    const double scale = plan->formula.by.scale;
-    char *terms = plan->keeps_terms ? kept_terms(plan, scratch, rows, from, i) : NULL;
-    xent_lead lead = {.known = false};
-    for (int64_t b = 0; b < plan->blocks; b++) {
-        xent_stats *block = &scratch.blocks[(i - from) * plan->blocks + b];
-        const void *x = class_address(plan, rows, i, b * BLOCK);
-        int64_t n = block_length(plan, b);
-        void *e = terms ? terms + b * BLOCK * lane_size(plan) : NULL;
-        if (plan->more)
-            plan->kernels->stats_more(x, n, scale, weights_from(plan, b * BLOCK), e, block);
-        else
-            plan->kernels->stats(x, n, scale, e, block_length(plan, b + 1), &lead, block);
-        add_block(plan, &rows->stats[i], block, b);
-    }
+    struct along job = {.plan = plan,
+                        .rows = rows,
+                        .row = i,
+                        .terms =
+                            plan->keeps_terms ? kept_terms(plan, scratch, rows, from, i) : NULL,
+                        .blocks = scratch.blocks + (i - from) * plan->blocks};
+    run_ranges(plan->options, plan->split, plan->blocks, sweep_blocks, &job);
+    for (int64_t b = 0; b < plan->blocks; b++)
+        add_block(plan, &rows->stats[i], &job.blocks[b], b);
     set_columns(rows, i, &rows->stats[i]);
 }
 

@@ -84,3 +84,25 @@ void run_tasks(const xent_options *options, void (*task)(void *data, int64_t i),
     else if (count > 1)
         run_on_pool(task, data, count);
 }
+
+struct ranges {
+    int64_t width, count;
+    void (*part)(void *data, int64_t first, int64_t end);
+    void *data;
+};
+
+static void run_range(void *data, int64_t i) {
+    const struct ranges *all = data;
+    int64_t share = all->count / all->width, more = all->count % all->width;
+    int64_t first = i * share + (i < more ? i : more);
+    all->part(all->data, first, first + share + (i < more));
+}
+
+void run_ranges(const xent_options *options, int32_t width, int64_t count,
+                void (*part)(void *data, int64_t first, int64_t end), void *data) {
+    struct ranges all = {.width = width, .count = count, .part = part, .data = data};
+    if (width == 1)
+        part(data, 0, count);
+    else
+        run_tasks(options, run_range, &all, width);
+}

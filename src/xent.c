@@ -126,6 +126,16 @@ static void run_on_tasks(struct call *call, xent_total *all) {
         xent_total_merge(all, &call->totals[g]);
 }
 
+/* How many tasks share one row: more than one where there are more threads than groups of rows, and
+ * rows long enough. */
+static int32_t split_of_rows(const struct plan *plan, int32_t width, int64_t logits_per_task) {
+    int64_t parts = plan->shape->classes / logits_per_task;
+    if (plan->way != WAY_ALONG || parts < 2)
+        return 1;
+    int32_t split = task_width(plan->options, parts);
+    return split > width ? split : 1;
+}
+
 /* Steps 3 and 4, of at least one row. counts: what step 2 found; losses and predictions are added to
  * it. */
 static xent_status compute(struct plan *plan, xent_total *counts, xent_error *error) {
@@ -137,6 +147,9 @@ static xent_status compute(struct plan *plan, xent_total *counts, xent_error *er
     struct call call = {.plan = plan, .groups = groups, .weights = small_weights};
     void *memory;
     call.width = task_width(plan->options, wanted < groups ? wanted : groups);
+    plan->split = split_of_rows(plan, call.width, logits_per_task);
+    if (plan->split > 1)
+        call.width = 1;
     if (!take_scratch(&call, &memory))
         return fail(error, XENT_NO_MEMORY, "out of memory: %d tasks need %zu bytes of scratch each",
                     (int)call.width, plan->scratch_size);

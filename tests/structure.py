@@ -29,8 +29,8 @@ MAY_INCLUDE = {
     "total": ["structs", "cpu"],
     "labels": ["fail", "layout", "total"],
     "plan": ["layout", "terms", "cpu"],
-    "sweep": ["plan"],
-    "gradient": ["plan", "sweep"],
+    "sweep": ["plan", "tasks"],
+    "gradient": ["plan", "sweep", "tasks"],
     "rows": ["plan", "sweep", "gradient", "labels", "total"],
     "xent": ["fail", "structs", "check", "layout", "labels", "plan", "rows", "tasks"],
 }

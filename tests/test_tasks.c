@@ -144,12 +144,25 @@ static void large_gradients(void **state) {
     check_tasks(make_subject(XENT_F64, "bad-nan", 2100, 2100, 0, 1U << PROBABILITY), 14);
 }
 
+/* Fewer rows than threads, so that several tasks share a row: twice, to read it and to write it. */
+static void rows_that_are_shared(void **state) {
+    (void)state;
+    const int32_t dtypes[] = {XENT_F32, XENT_BF16, XENT_F64};
+    for (int i = 0; i < 3; i++) {
+        subject made = make_subject(dtypes[i], i == 1 ? "smoothing-class-weight" : "backward", 2,
+                                    2200000 + i, 0, 0);
+        check_threads(&made, 7);
+        assert_int_equal(tasks_given(&made, thread_executor(MOST_THREADS)), 2 * 2 * MOST_THREADS);
+        free_subject(&made);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_of_many_classes),  cmocka_unit_test(rows_whose_terms_need_scratch),
         cmocka_unit_test(rows_of_doubles),       cmocka_unit_test(rows_of_few_classes),
         cmocka_unit_test(classes_with_a_stride), cmocka_unit_test(bent_rows),
-        cmocka_unit_test(large_gradients),
+        cmocka_unit_test(large_gradients),       cmocka_unit_test(rows_that_are_shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
