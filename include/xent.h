@@ -131,8 +131,8 @@ XENT_API xent_tensor xent_vector(void *data, int dtype, int64_t length);
 
 /* Runs count tasks: calls task(data, i) exactly once for each i in [0, count), in any order, on
  * any threads, and returns when all are done. Tasks never wait for one another, so running them
- * one after the other is right too. At most `width` (>= 1) tasks are handed to one run. The
- * result's bits depend on neither. */
+ * one after the other is right too. At most `width` (>= 1) tasks are handed to one run; a call may
+ * need several runs, one after the other. The result's bits depend on neither. */
 typedef struct xent_executor {
     void *context;
     int32_t width;
@@ -262,7 +262,7 @@ typedef struct xent_total {
  * The total is overwritten, not added to.
  *
  * Rows that need care (loss, gradient, lse, entropy, label probability, probability | prediction):
- *   ignored                       all 0, logits not read | -1
+ *   ignored                       all 0, whatever its logits are | -1
  *   NaN or +inf among the logits  NaN | -1; counted, in weight_sum and D; loss_sum NaN
  *   all logits -inf               as a NaN logit
  *   -inf logit, not the label's   p exactly 0; its gradient exactly 0 without smoothing

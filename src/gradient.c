@@ -225,7 +225,7 @@ static void write_tiles(const struct plan *plan, const struct rows *rows, const 
 static void write_again(const struct plan *plan, struct scratch scratch, struct rows *rows) {
     const int64_t classes = plan->shape->classes;
     const void *gathered[MOST_ROWS];
-    double factors[MOST_ROWS];
+    double factors[MOST_ROWS] = {0};
     for (int64_t first = 0; first < classes; first += TILE) {
         int64_t n = classes - first < TILE ? classes - first : TILE;
         const xent_stats_columns *block = block_columns(plan, scratch, rows, first / BLOCK);
@@ -238,12 +238,17 @@ static void write_again(const struct plan *plan, struct scratch scratch, struct 
     }
 }
 
+static void write_once(const struct plan *plan, struct scratch scratch, struct rows *rows) {
+    double factors[MOST_ROWS] = {0};
+    block_factors(plan, scratch.columns, rows, factors);
+    write_tiles(plan, rows, factors, scratch.terms, 0, plan->shape->classes);
+}
+
 /* Where they do and only gradients are wanted, whose coefficients are in the columns as the kernel
  * takes them, there is nothing to prepare. What rows without a gradient get meanwhile does not
  * matter: fill_rows comes last. */
 static void write_across(const struct plan *plan, struct scratch scratch, struct rows *rows) {
     const int64_t classes = plan->shape->classes;
-    double factors[MOST_ROWS];
     if (rows->beside.count == 0)
         return;
     if (classes > TILE) {
@@ -253,8 +258,7 @@ static void write_across(const struct plan *plan, struct scratch scratch, struct
                                    rows->columns.b, weights_from(plan, 0), rows->grad,
                                    class_stride(&plan->shape->grad));
     } else {
-        block_factors(plan, scratch.columns, rows, factors);
-        write_tiles(plan, rows, factors, scratch.terms, 0, classes);
+        write_once(plan, scratch, rows);
     }
 }
 

@@ -34,9 +34,9 @@ static int choose_phase_rows(enum way way, int64_t classes) {
     return rows < 1 ? 1 : rows > MOST_ROWS ? MOST_ROWS : (int)rows;
 }
 
-/* Many rows, so that handing out a group and ending its sums cost little, but not so many that few
- * groups are left to hand out: MOST_ROWS of up to 65536 logits, more of up to 16384, whole chunks of
- * MOST_ROWS, and at most about 1024 groups. */
+/* Many rows, so that handing out a group and ending its sums cost little, but not so many that
+ * few groups are left to hand out: MOST_ROWS of up to 65536 logits, more of up to 16384, whole
+ * chunks of MOST_ROWS, and at most about 1024 groups. */
 int64_t choose_group_rows(int64_t rows, int64_t classes) {
     const int64_t sizes[] = {65536 / classes, 16384 / classes, rows / 1024 + 1};
     const int64_t limits[] = {MOST_ROWS, 1024, INT64_MAX};
@@ -63,7 +63,8 @@ static size_t terms_size(const struct plan *plan) {
     return (size_t)(plan->phase_rows * plan->shape->classes * lane_size(plan));
 }
 
-/* Only loss and gradient, of rows that are all worth the same, without smoothing, z-loss and cap. */
+/* Only loss and gradient, of rows that are all worth the same, without smoothing, z-loss and
+ * cap. */
 static bool is_plain(const xent_options *options, const xent_outputs *outputs) {
     bool more_outputs =
         outputs->lse || outputs->label_probability || outputs->entropy || outputs->probability;

@@ -41,8 +41,8 @@ struct plan {
  * order: a function of the shape alone, since it says which numbers are added first. */
 int64_t choose_group_rows(int64_t rows, int64_t classes);
 
-/* Sets all but formula, class_weight and all_counted, which the data decide, and split. There is at least one
- * row; shape and options must live as long. */
+/* Sets all but formula, class_weight and all_counted, which the data decide, and split. There is
+ * at least one row; shape and options must live as long. */
 void make_plan(struct plan *plan, const layout *shape, const xent_options *options,
                const xent_outputs *outputs, bool wants_total);
 

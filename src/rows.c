@@ -101,7 +101,9 @@ static void write_rows(const layout *shape, const struct rows *rows) {
 /* An uncounted row has prediction -1 and a negative label. */
 static void count_correct(const struct rows *rows, xent_total *total) {
     int64_t correct = 0;
-    for (int i = 0; i < rows->count; i++)
+    for (int i = 0; rows->all_counted && i < rows->count; i++)
+        correct += rows->prediction[i] == rows->label[i];
+    for (int i = 0; !rows->all_counted && i < rows->count; i++)
         correct += (rows->prediction[i] == rows->label[i]) & (rows->label[i] >= 0);
     total->correct += correct;
 }

@@ -15,8 +15,8 @@ int32_t task_width(const xent_options *options, int64_t wanted);
 void run_tasks(const xent_options *options, void (*task)(void *data, int64_t i), void *data,
                int64_t count);
 
-/* Calls part(data, first, end) for ranges that together are [0, count), in up to `width` tasks (>= 1,
- * from task_width); returns when all are done. */
+/* Calls part(data, first, end) for ranges that together are [0, count), in up to `width` tasks
+ * (>= 1, from task_width); returns when all are done. */
 void run_ranges(const xent_options *options, int32_t width, int64_t count,
                 void (*part)(void *data, int64_t first, int64_t end), void *data);
 

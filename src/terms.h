@@ -36,14 +36,14 @@ struct side_by_side {
     int row[MOST_ROWS]; /* else: which they are */
 };
 
-/* Rows on their way from label and logits to outputs: a column for each number, of which finish_rows
- * sets the second half. */
+/* Rows on their way from label and logits to outputs: a column for each number, of which
+ * finish_rows sets the second half. */
 struct rows {
     int64_t first; /* the call's row that is the first here */
     int count;     /* at most MOST_ROWS */
     bool all_counted;
-    /* Of the phase at work: a row of it is poisoned; no a or b is out of a lane's range; every row is
-     * counted and has the gradient that its columns say. */
+    /* Of the phase at work: a row of it is poisoned; no a or b is out of a lane's range; every
+     * row is counted and has the gradient that its columns say. */
     bool any_poisoned, all_fit, ordinary;
     unsigned char kind[MOST_ROWS]; /* a row_kind */
     int64_t label[MOST_ROWS], prediction[MOST_ROWS];
@@ -53,8 +53,8 @@ struct rows {
     bool poisoned[MOST_ROWS];    /* no largest logit, or a NaN or +inf among them */
     xent_columns columns;
     struct side_by_side beside; /* ACROSS, of the phase at work */
-    /* Where rows are not ordinary, what is not as the columns a, b, label_grad and share say: all of
-     * the gradient is 0, or NaN; all probabilities are NaN. */
+    /* Where rows are not ordinary, what is not as the columns a, b, label_grad and share say:
+     * all of the gradient is 0, or NaN; all probabilities are NaN. */
     bool grad_is_zero[MOST_ROWS], grad_is_nan[MOST_ROWS], probability_is_nan[MOST_ROWS];
 };
 

@@ -136,27 +136,30 @@ static int32_t split_of_rows(const struct plan *plan, int32_t width, int64_t log
     return split > width ? split : 1;
 }
 
-/* Steps 3 and 4, of at least one row. counts: what step 2 found; losses and predictions are added to
- * it. */
-static xent_status compute(struct plan *plan, xent_total *counts, xent_error *error) {
+/* Steps 3 and 4, of at least one row. counts: what step 2 found; losses and predictions are
+ * added to it. */
+static xent_status compute(const layout *shape, const xent_options *options,
+                           const xent_outputs *outputs, bool wants_total, xent_total *counts,
+                           xent_error *error) {
     const int64_t logits_per_task = 131072; /* of fewer, waking a thread costs more than it saves */
-    const layout *shape = plan->shape;
-    int64_t groups = (shape->rows - 1) / plan->group_rows + 1;
+    struct plan plan;
+    make_plan(&plan, shape, options, outputs, wants_total);
+    int64_t groups = (shape->rows - 1) / plan.group_rows + 1;
     int64_t wanted = shape->rows / (logits_per_task / shape->classes + 1) + 1;
     double small_weights[SMALL_WEIGHTS];
-    struct call call = {.plan = plan, .groups = groups, .weights = small_weights};
+    struct call call = {.plan = &plan, .groups = groups, .weights = small_weights};
     void *memory;
-    call.width = task_width(plan->options, wanted < groups ? wanted : groups);
-    plan->split = split_of_rows(plan, call.width, logits_per_task);
-    if (plan->split > 1)
+    call.width = task_width(options, wanted < groups ? wanted : groups);
+    plan.split = split_of_rows(&plan, call.width, logits_per_task);
+    if (plan.split > 1)
         call.width = 1;
     if (!take_scratch(&call, &memory))
         return fail(error, XENT_NO_MEMORY, "out of memory: %d tasks need %zu bytes of scratch each",
-                    (int)call.width, plan->scratch_size);
-    plan->class_weight = gather_weights(&call);
-    plan->all_counted = counts->counted == counts->rows;
-    plan->formula = make_formula(plan->options, plan->plain, shape->classes, lane_size(plan),
-                                 gradient_denominator(plan->options, counts));
+                    (int)call.width, plan.scratch_size);
+    plan.class_weight = gather_weights(&call);
+    plan.all_counted = counts->counted == counts->rows;
+    plan.formula = make_formula(options, plan.plain, shape->classes, lane_size(&plan),
+                                gradient_denominator(options, counts));
     xent_total found = XENT_TOTAL_INIT;
     if (call.width > 1)
         run_on_tasks(&call, &found);
@@ -178,7 +181,6 @@ xent_status xent_cross_entropy(const xent_tensor *logits, const xent_tensor *lab
     xent_outputs outputs;
     xent_status status;
     layout shape;
-    struct plan plan;
     if (error)
         error->message[0] = '\0';
     if ((status = read_options(given_options, &options, error)) != XENT_OK ||
@@ -190,10 +192,8 @@ xent_status xent_cross_entropy(const xent_tensor *logits, const xent_tensor *lab
     if ((status = accept_labels(&shape, &options, &counts, error)) != XENT_OK ||
         (status = accept_denominator(&options, &counts, error)) != XENT_OK)
         return status;
-    if (shape.rows > 0) {
-        make_plan(&plan, &shape, &options, &outputs, total != NULL);
-        status = compute(&plan, &counts, error);
-    }
+    if (shape.rows > 0)
+        status = compute(&shape, &options, &outputs, total != NULL, &counts, error);
     if (status == XENT_OK && total)
         *total = counts;
     return status;

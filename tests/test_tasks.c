@@ -68,8 +68,8 @@ static void check_same(const subject *made, const arrangement *how) {
     free_answer(&found);
 }
 
-/* n threads are the calling one and n - 1 more, which wait for the next call. `step` 1: every number
- * of them. */
+/* n threads are the calling one and n - 1 more, which wait for the next call. `step` 1: every
+ * number of them. */
 static void check_threads(const subject *made, int32_t step) {
     static int32_t there = 1;
     for (int32_t threads = 2; threads <= MOST_THREADS; threads += step) {

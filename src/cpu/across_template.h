@@ -87,12 +87,13 @@ static void NAME(unpack)(const LANE *tile, int rows, int64_t n, int64_t class_st
 static void NAME(group_largest)(const LANE *tile, int64_t first, int64_t n, group *rows) {
     vec max = rows->max, arg = rows->arg, class = v_set((LANE)first);
     mask bad = rows->bad;
-    for (int64_t c = 0; c < n; c++, class = v_add(class, v_set(1))) {
+    for (int64_t c = 0; c < n; c++) {
         vec a = v_load(tile + c * ACROSS);
         mask larger = v_lt(max, a);
         bad = v_or(bad, v_bad(a));
         max = v_max(a, max);
         arg = v_select(larger, class, arg);
+        class = v_add(class, v_set(1));
     }
     rows->max = max;
     rows->arg = arg;
@@ -106,7 +107,7 @@ NAME(group_sum)(LANE *tile, int64_t first, int64_t n, const group *rows, double 
                 const double *weight, group_sums *sums) {
     vec *rest = sums->rest + first % PARTS, top = sums->top;
     vec class = v_set((LANE)first);
-    for (int64_t c = 0; c < n; c++, class = v_add(class, v_set(1))) {
+    for (int64_t c = 0; c < n; c++) {
         vec x = v_load(tile + c * ACROSS), e = group_term(x, rows);
         mask is_top = v_eq(class, rows->arg);
         v_store(tile + c * ACROSS, e);
@@ -117,12 +118,13 @@ NAME(group_sum)(LANE *tile, int64_t first, int64_t n, const group *rows, double 
         top = v_select(is_top, e, top);
         e = v_select(is_top, v_set(0), e);
         rest[c] = first < PARTS ? e : v_add(rest[c], e);
+        class = v_add(class, v_set(1));
     }
     sums->top = top;
 }
 
-/* Statistics of a group's rows, whose first is `row`. Where the block is longer than a tile and e is
- * NULL it is packed twice. */
+/* Statistics of a group's rows, whose first is `row`. Where the block is longer than a tile and
+ * e is NULL it is packed twice. */
 static void NAME(group_stats)(const void *const *x, int count, int64_t n, int64_t class_stride,
                               double scale, bool more, const double *weight, LANE *e,
                               xent_stats_columns *stats, int row) {

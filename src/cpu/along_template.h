@@ -30,7 +30,8 @@ static inline LANE NAME(one)(const unsigned char *x, int64_t i) {
     return first_lane(NAME(load)(x, i, i + 1));
 }
 
-/* The largest element that each lane has met, and minus the number of the step where it first did. */
+/* The largest element that each lane has met, and minus the number of the step where it first
+ * did. */
 struct NAME(lead) {
     vec max, step;
 };
@@ -84,10 +85,11 @@ static xent_lead NAME(search)(const unsigned char *x, int64_t n) {
     int64_t i = 0;
     for (; i + 4 * WIDTH <= n; i += 4 * WIDTH)
         NAME(search_four)(&s, x + i * (int64_t)sizeof(ELEM), WIDTH);
-    for (; i < n; i += WIDTH, s.step = v_sub(s.step, v_set(0.25))) {
+    for (; i < n; i += WIDTH) {
         vec a = NAME(load)(x, i, n);
         s.bad = v_or(s.bad, v_bad(a));
         s.lead[0] = NAME(take_lead)(s.lead[0], a, s.step);
+        s.step = v_sub(s.step, v_set((LANE)0.25));
     }
     return NAME(end_search)(&s, 4 * WIDTH, WIDTH);
 }
@@ -153,8 +155,8 @@ static inline __attribute__((always_inline)) struct NAME(sweep)
                                 .floor = v_set(at.base - FLUSH)};
 }
 
-/* E of a whole block into its partial sums, each a chain of four; if `ahead`, searches the block that
- * follows meanwhile: what computes E leaves room for it. */
+/* E of a whole block into its partial sums, each a chain of four; if `ahead`, searches the block
+ * that follows meanwhile: what computes E leaves room for it. */
 static inline __attribute__((always_inline)) void
 NAME(sum_block)(const struct NAME(sweep) * s, bool ahead, xent_lead *lead, LANE *parts) {
     struct NAME(search) search = NAME(begin_search)();

@@ -129,7 +129,7 @@ static inline mask find_shifted(vec size, double scale) {
         return v_lt(v_set(0), v_set(0));
     v_store(sizes, size);
     for (int row = 0; row < WIDTH; row++)
-        far[row] = scale * (double)sizes[row] >= 0x1p20;
+        far[row] = scale * (double)sizes[row] >= 0x1p20 ? 1 : 0;
     return v_eq(v_load(far), v_set(1));
 }
 

@@ -83,8 +83,9 @@ typedef struct xent_kernels {
     void (*grad)(const void *e, int64_t n, double a, void *g);
     void (*grad_more)(const void *e, int64_t n, double a, double b, const double *weight, void *g);
 
-    /* g = a*E where E was not kept: computed again from a block and its stats, and written past the
-     * caches. Only where elements are lanes; x and g must not overlap. Others see it after fence. */
+    /* g = a*E where E was not kept: computed again from a block and its stats, and written past
+     * the caches. Only where elements are lanes; x and g must not overlap. Others see it after
+     * fence. */
     void (*grad_again)(const void *x, int64_t n, double scale, const xent_stats *stats, double a,
                        void *g);
     void (*fence)(void);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * A lane each of WIDTH rows as a vector, and back, once per lane type: four classes at a time and in
- * whole vectors, since a vector is slow to read right after its parts were written. A tile holds
+ * A lane each of WIDTH rows as a vector, and back, once per lane type: four classes at a time and
+ * in whole vectors, since a vector is slow to read right after its parts were written. A tile holds
  * such vectors ACROSS lanes apart.
  *
- * Where WIDTH is a multiple of 4 (FOURS), v_load_fours(p, i) reads four lanes at p[0] + i, four at
- * p[4] + i, and so on; v_store_fours writes them there; v_exchange_fours takes every four lanes of
- * four vectors as a matrix and exchanges its rows and columns. */
+ * Where WIDTH is a multiple of 4 (FOURS), v_load_fours(p, i) reads four lanes at p[0] + i, four
+ * at p[4] + i, and so on; v_store_fours writes them there; v_exchange_fours takes every four
+ * lanes of four vectors as a matrix and exchanges its rows and columns. */
 
 /* Lanes [0, n) of the rows that begin at from[0 .. WIDTH) into a tile. The last four may overlap
  * those before them; of fewer than four, four are read and written. */
