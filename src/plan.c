@@ -10,14 +10,14 @@ static bool is_consecutive(const row_view *view) {
     return !view->data || view->class_step == dtype_size(view->dtype);
 }
 
-/* Up to 32 classes rows go side by side: a vector would be half empty along them. */
+/* Up to as many classes as a tile holds, rows go side by side: along them, ending one row and
+ * beginning the next would take longer than its terms. */
 static enum way choose_way(const layout *shape, const xent_options *options) {
-    const int64_t few_classes = 32;
     if (options->softcap > 0)
         return WAY_BENT;
     bool consecutive = is_consecutive(&shape->logits) && is_consecutive(&shape->grad) &&
                        is_consecutive(&shape->probability);
-    return consecutive && shape->classes > few_classes ? WAY_ALONG : WAY_ACROSS;
+    return consecutive && shape->classes > TILE ? WAY_ALONG : WAY_ACROSS;
 }
 
 static bool rows_are_neighbours(const row_view *view) {
