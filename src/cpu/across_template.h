@@ -57,8 +57,10 @@ static void NAME(pack)(const void *const *x, int rows, int64_t first, int64_t n,
     const LANE *from[WIDTH];
     if (NAME(side_by_side)(x, rows)) {
         const unsigned char *p = (const unsigned char *)x[0] + first * step;
-        for (int64_t c = 0; c < n; c++)
-            v_store(tile + c * ACROSS, LOAD(p + c * step));
+        for (int64_t c = 0; c < n; c++, p += step) {
+            v_store(tile + c * ACROSS, LOAD(p));
+            __builtin_prefetch(p + MOST_ROWS * (int64_t)sizeof(ELEM)); /* of the next phase */
+        }
         return;
     }
     for (int row = 0; row < WIDTH; row++) {
