@@ -116,7 +116,7 @@ lint() {
 # The command's threads are the library's, which test_threads and others try. Under the thread sanitizer the command's
 # tests take minutes, and those that limit the size of files stop the sanitizer itself, which writes one before main.
 sanitizers() {
-    local -x ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
+    local -x ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1:die_after_fork=0
     step build-asan configure asan -DCMAKE_BUILD_TYPE=None \
         -DCMAKE_C_FLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" &&
         suite asan $short_cases -LE slow
