@@ -40,7 +40,7 @@
  * ACCURACY. Results lie within a stated bound of the exact ones (docs/accuracy.md), also where
  * the label's probability is nearly 1 and where all logits share a large offset.
  *
- * WHAT THE LIBRARY NEVER DOES. It does not print, abort, set errno, install handlers, change
+ * WHAT THE LIBRARY NEVER DOES. It does not print, abort, set errno, handle signals, change
  * floating-point modes, or start a thread unless asked. There is no initialisation. Every function
  * may be called from any thread at any time, also in a forked child, as long as no call writes what
  * another one reads or writes. Results hold in the default floating-point environment, which it
@@ -174,8 +174,9 @@ typedef struct xent_options {
     int32_t reduction;
     int32_t on_bad_label;
     int32_t on_nothing_counted;
-    /* 0 or 1: the calling thread; n: up to n; -1: all the process may use. Threads that cannot be
-     * started mean fewer threads, never an error. */
+    /* 0 or 1: the calling thread; n: up to n; -1: all the process may use. Small batches stay on
+     * the calling thread. Threads that cannot be started mean fewer threads, never an error; those
+     * that were wait for the next call, and end with the program or when the library is unloaded. */
     int32_t threads;
     double denominator;     /* > 0 replaces D, whatever the reduction; 0: off */
     double label_smoothing; /* e in [0, 1] */
@@ -276,7 +277,11 @@ typedef struct xent_total {
  *
  * Order: arguments are checked before any data is read; then labels and weights; then scratch
  * memory is taken; from there on nothing can fail. What only the logits can show (NaN, +inf) is
- * never an error. */
+ * never an error.
+ *
+ * Scratch memory is the stack, some 120 KB of each thread. A block of the heap is needed for more
+ * than 8192 classes of BF16 or F16, 400000 of F32 or F64, 4096 that are not consecutive, or 1024
+ * with weights, and for several threads. */
 XENT_API xent_status xent_cross_entropy(const xent_tensor *logits, const xent_tensor *labels,
                                         const xent_options *options, const xent_outputs *outputs,
                                         xent_total *total, xent_error *error);

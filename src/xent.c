@@ -16,7 +16,7 @@
 #include <string.h>
 
 /* Scratch that is taken from the stack: of one task, and for class weights. */
-enum { SMALL_SCRATCH = 40960, SMALL_WEIGHTS = 1024 };
+enum { SMALL_SCRATCH = 57344, SMALL_WEIGHTS = 1024 };
 
 /* What the tasks of one call share. Group g is rows [g*group_rows, ..). */
 struct call {

@@ -194,6 +194,25 @@ static void every_failing_allocation_is_survived(void **state) {
     assert_true(failures > 0);
 }
 
+static void usual_calls_leave_the_heap_alone(void **state) {
+    (void)state;
+    const int64_t sizes[] = {1, 10, 64, 65, 1000, 4096, 8192, 50257, 400000};
+    for (int32_t dtype = XENT_F32; dtype <= XENT_F16; dtype++)
+        for (int i = 0; i < 9; i++)
+            for (int class_first = 0; class_first < 3; class_first += 2) {
+                const arrangement how = {
+                    .class_first = class_first, .before = watch_start, .after = watch_end};
+                bool is_wide = dtype == XENT_F32 || dtype == XENT_F64;
+                int64_t most = class_first ? 4096 : is_wide ? 400000 : 8192;
+                problem what = make_sample(dtype, PLAIN, "smoothing", 3, sizes[i]);
+                answer found = solve(&what, &how);
+                assert_int_equal(found.status, XENT_OK);
+                assert_int_equal(atomic_load(&watch.allocations) > 0, sizes[i] > most);
+                free_answer(&found);
+                free_problem(&what);
+            }
+}
+
 static void threads_that_cannot_start_are_done_without(void **state) {
     (void)state;
     problem what = make_sample(XENT_F32, MIXED, "everything", 1100, 1000);
@@ -434,6 +453,7 @@ static void nothing_is_printed(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_failing_allocation_is_survived),
+        cmocka_unit_test(usual_calls_leave_the_heap_alone),
         cmocka_unit_test(threads_that_cannot_start_are_done_without),
         cmocka_unit_test(errno_is_kept_by_calls),
         cmocka_unit_test(errno_is_kept_by_the_small_functions),
