@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 BUILD = build/release
 C_FILES = $(wildcard include/*.h src/*.[ch] src/cpu/*.[ch] src/cpu/simd/*.h cli/*.[ch] cli/formats/*.[ch] \
-                     tests/*.[ch] tests/*/*.c fuzz/*.[ch] examples/*.c)
+                     tests/*.[ch] tests/*/*.c fuzz/*.[ch] examples/*.c bench/*.[ch])
 
 .PHONY: build install uninstall amalgamation demo test test-all lint format clean
 build:
