@@ -66,5 +66,5 @@ class OneDNN:
             self.do("dnnl_primitive_execute", forward, self.stream, 2, first)
             self.do("dnnl_primitive_execute", backward, self.stream, 3, second)
             self.do("dnnl_stream_wait", self.stream)
-            return upstream, result  # which live as long as the call can be made
+            return upstream, result, gradient  # which live as long as the call can be made
         return call, gradient

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Times the library beside PyTorch, JAX and oneDNN: peers.py [--quick | --smoke] [--threads N] LIBXENT.SO > peers.json
 
-PyTorch, JAX and oneDNN have a process each; in all of them the library is loaded too and takes turns. Everyone
-computes the mean loss and its gradient from the same logits, in the same precision, on the same cores. All is done
+PyTorch, JAX and oneDNN have a process each; in all of them the library is loaded too and takes turns. Everyone computes the mean loss and its gradient from the same logits, in the same precision, on the same cores. All is done
 twice: with glibc's allocator as it comes, and with one that keeps its memory, so that page faults are told apart.
 """
 import argparse
