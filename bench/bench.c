@@ -12,6 +12,12 @@
 #include <string.h>
 #include <time.h>
 
+#if defined(__clang__)
+#define COMPILER __VERSION__
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
+
 typedef struct request {
     const char *set; /* NULL: all */
     bool quick, smoke;
@@ -122,7 +128,7 @@ static void print_head(const request *asked, int core) {
     strftime(date, sizeof date, "%Y-%m-%d", gmtime(&now));
     printf("{\n  \"date\": \"%s\",\n  \"version\": \"%s\",\n  \"isa\": \"%s\",\n"
            "  \"compiler\": \"%s\",\n  \"threads\": %d,\n  \"first_core\": %d,\n  \"points\": [",
-           date, xent_version(), xent_isa(), __VERSION__, asked->threads, core);
+           date, xent_version(), xent_isa(), COMPILER, asked->threads, core);
 }
 
 /* ---- running --------------------------------------------------------------------------------- */

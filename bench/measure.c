@@ -10,7 +10,7 @@
 enum { MOST_REPETITIONS = 1000 };
 
 typedef struct samples {
-    int count;
+    int turns, counts[CONTENDERS];
     double seconds[CONTENDERS][MOST_REPETITIONS];
 } samples;
 
@@ -40,14 +40,16 @@ static double take_sample(batch *held, job *work, const contender *who) {
     return (now() - begun) / (double)held->copies;
 }
 
-/* Everyone once; the first of them is another one each time. */
-static void take_turns(batch *held, job *work, samples *taken) {
+/* Everyone once; the first of them is another one each time. The plain loop, which may take as long
+ * as a dozen others, stays away once it has had enough turns. */
+static void take_turns(batch *held, job *work, samples *taken, int enough) {
     for (int i = 0; i < CONTENDERS; i++) {
-        int turn = (i + taken->count) % CONTENDERS;
-        if (takes_part(&ALL_CONTENDERS[turn], held->point))
-            taken->seconds[turn][taken->count] = take_sample(held, work, &ALL_CONTENDERS[turn]);
+        int turn = (i + taken->turns) % CONTENDERS;
+        const contender *who = &ALL_CONTENDERS[turn];
+        if (takes_part(who, held->point) && !(who->is_plain && taken->turns >= enough))
+            taken->seconds[turn][taken->counts[turn]++] = take_sample(held, work, who);
     }
-    taken->count++;
+    taken->turns++;
 }
 
 static int compare_doubles(const void *left, const void *right) {
@@ -65,15 +67,15 @@ figures measure_point(const point *where, int threads, double seconds, int least
     batch held = fill_batch(where);
     pass_gate(&held, threads);
     job work = make_job(&held, threads);
-    samples *taken = get_memory(sizeof *taken);
+    samples *taken = calloc(1, sizeof *taken);
     double begun = now(), cost = clock_cost() / (double)held.copies;
-    taken->count = 0;
-    while (taken->count < least || (taken->count < MOST_REPETITIONS && now() - begun < seconds))
-        take_turns(&held, &work, taken);
-    figures found = {.repetitions = taken->count, .copies = held.copies};
-    for (int i = 0; i < CONTENDERS; i++) {
-        if (takes_part(&ALL_CONTENDERS[i], where))
-            found.times[i] = summarise(taken->seconds[i], taken->count, cost);
+    while (taken &&
+           (taken->turns < least || (taken->turns < MOST_REPETITIONS && now() - begun < seconds)))
+        take_turns(&held, &work, taken, least);
+    figures found = {.repetitions = taken ? taken->turns : 0, .copies = held.copies};
+    for (int i = 0; taken && i < CONTENDERS; i++) {
+        if (taken->counts[i] > 0)
+            found.times[i] = summarise(taken->seconds[i], taken->counts[i], cost);
     }
     free(taken);
     free_job(&work);

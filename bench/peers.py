@@ -122,18 +122,15 @@ def jax_jit(batch):
     return call, lambda: kept[0][1]
 
 
+# glibc's malloc as it comes; and so that free memory stays with the process: no mappings for large blocks, no trimming,
+# and one heap for all threads, since the others cannot hold large blocks.
+ALLOCATORS = {"malloc": {}, "kept": {"GLIBC_TUNABLES": "glibc.malloc.arena_max=1:glibc.malloc.mmap_max=0:"
+                                     f"glibc.malloc.trim_threshold={2 ** 64 - 1}"}}
 OURS = [memcpy, xent_in_place, xent_out_of_place]
 PEERS = {"torch": [torch_eager, torch_compile], "jax": [jax_jit], "onednn": [onednn]}
 
 
 # ---- one process -----------------------------------------------------------------------------------------------------
-
-
-def keep_memory():
-    """From here on free memory stays with the process: no mapping of its own for large blocks, no trimming."""
-    M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-    libc = ctypes.CDLL(None)
-    return libc.mallopt(M_MMAP_MAX, 0) == 1 and libc.mallopt(M_TRIM_THRESHOLD, -1) == 1
 
 
 def make_ready(contender, batch):
@@ -215,38 +212,35 @@ def work(options):
     global LIBRARY
     from library import Library
     LIBRARY = Library(options.library)
-    for allocator in ("malloc", "kept"):
-        if allocator == "kept" and not keep_memory():
-            log("this C library cannot be told to keep its memory")
-            continue
-        for dtype in ("f32", "bf16"):
-            for shape in options.shapes:
-                found = run_case(PEERS[options.process], shape, dtype, options)
-                times = {name: spent[1] for name, spent in found["seconds"].items()}
-                log(f"{options.process} {allocator:6} {dtype:4} {list(shape)}", " ".join(
-                    f"{name} {spent / times['xent_out_of_place']:.2f}" for name, spent in times.items()),
-                    *(f"{name}: {why}" for name, why in found["missing"].items()))
-                print(json.dumps({"process": options.process, "allocator": allocator, **found}), flush=True)
+    for dtype in ("f32", "bf16"):
+        for shape in options.shapes:
+            found = run_case(PEERS[options.process], shape, dtype, options)
+            times = {name: spent[1] for name, spent in found["seconds"].items()}
+            log(f"{options.process} {options.allocator:6} {dtype:4} {list(shape)}", " ".join(
+                f"{name} {spent / times['xent_out_of_place']:.2f}" for name, spent in times.items()),
+                *(f"{name}: {why}" for name, why in found["missing"].items()))
+            print(json.dumps({"process": options.process, "allocator": options.allocator, **found}), flush=True)
 
 
 # ---- all of it -------------------------------------------------------------------------------------------------------
 
 
-def environment(options):
+def environment(options, allocator):
     many = str(options.threads)
     cache = os.path.join(sys.prefix, "compiled")
-    return {**os.environ, "OMP_NUM_THREADS": many, "MKL_NUM_THREADS": many, "OPENBLAS_NUM_THREADS": many,
+    return {**os.environ, **ALLOCATORS[allocator], "OMP_NUM_THREADS": many, "MKL_NUM_THREADS": many, "OPENBLAS_NUM_THREADS": many,
             "JAX_PLATFORMS": "cpu", "TORCHINDUCTOR_CACHE_DIR": cache,
             "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=" + ("false" if options.threads == 1 else "true")}
 
 
-def start(process, options):
-    words = [sys.executable, __file__, options.library, "--process", process, "--threads", str(options.threads)]
+def start(process, allocator, options):
+    words = [sys.executable, __file__, options.library, "--process", process, "--allocator", allocator]
+    words += ["--threads", str(options.threads)]
     words += ["--quick"] * options.quick + ["--smoke"] * options.smoke
-    done = subprocess.run(words, env=environment(options), stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(words, env=environment(options, allocator), stdout=subprocess.PIPE, text=True)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     if done.returncode != 0:
-        log(f"the process of {process} ended with {done.returncode}")
+        log(f"the process of {process}, {allocator}, ended with {done.returncode}")
     return lines, done.returncode
 
 
@@ -256,7 +250,8 @@ def read_options():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--process", choices=list(PEERS))
+    parser.add_argument("--process", choices=list(PEERS), help="only the part of one process")
+    parser.add_argument("--allocator", choices=list(ALLOCATORS), default="malloc", help="how --process was started")
     options = parser.parse_args()
     options.least = 2 if options.smoke else 3 if options.quick else 5
     options.seconds = 0 if options.smoke else 0.3 if options.quick else 1.5
@@ -276,9 +271,10 @@ def main():
     library = Library(options.library)
     lines, codes = [], []
     for process in PEERS:
-        found, code = start(process, options)
-        lines += found
-        codes.append(code)
+        for allocator in ALLOCATORS:
+            found, code = start(process, allocator, options)
+            lines += found
+            codes.append(code)
     print(json.dumps({
         "date": datetime.date.today().isoformat(), "version": library.version, "isa": library.isa,
         "threads": options.threads, "first_core": cores[0], "versions": versions(), "cases": lines}, indent=1))

@@ -11,7 +11,7 @@ import numpy as np
 
 from support import LABELS, LOGITS, MEAN, XENT, Case
 
-VERBS = ("loss", "info", "completion", "manual", "help")
+VERBS = ("loss", "bench", "info", "completion", "manual", "help")
 
 
 class Help(Case):

@@ -13,7 +13,7 @@ from support import LABELS, LOGITS, Case
 from terminal import Terminal
 
 DOCS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs")
-VERBS = ["loss", "info", "completion", "manual", "help"]
+VERBS = ["loss", "bench", "info", "completion", "manual", "help"]
 PAGES = [[]] + [[verb] for verb in VERBS]
 
 
@@ -171,7 +171,7 @@ class Manual(Case):
             self.assertRegex(page, rf"(?m)^ +(-\w, )?{flag}\b")
         flat = " ".join(page.split())
         for text in ("--reduction mean|row-mean|sum|none", "xent loss logits.npy labels.npy --ignore -100 --json",
-                     "factor of the logits, in [2^-64, 2^64]", "xent(1), xent-info(1)", "`try:`"):
+                     "factor of the logits, in [2^-64, 2^64]", "xent(1), xent-bench(1)", "`try:`"):
             self.assertIn(text, flat)
 
 

@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""From measurements to pages: report.py [--core CORE.json] [--peers PEERS.json] [--docs FOLDER] [RESULTS.json]
+
+Puts what was just measured on this machine into RESULTS.json (by default bench/results/PROCESSOR.json), with the facts
+of the machine, then writes the tables of docs/performance.md, between its markers, and the plots beside it. Without
+--core and --peers the pages are made again from the results that are there.
+"""
+import argparse
+import glob
+import json
+import os
+import platform
+import re
+import sys
+
+import plot
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+NAMES = {"memcpy": "memcpy", "read": "reading only", "loss": "xent, loss", "in_place": "xent, in place",
+         "out_of_place": "xent, out of place", "plain": "plain loop"}
+PEERS = [("torch_eager", "PyTorch eager", "torch"), ("torch_compile", "torch.compile", "torch"),
+         ("jax_jit", "JAX, jitted optax", "jax"), ("onednn", "oneDNN log-softmax", "onednn")]
+MIDDLE = 1  # of the three quartiles
+
+# ---- the machine -----------------------------------------------------------------------------------------------------
+
+
+def first_line(path, default=""):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.readline().strip()
+    except OSError:
+        return default
+
+
+def field(path, name):
+    """The value of "name: value" or NAME="value" in a file; "" if there is none."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = re.search(rf"(?m)^{name}\s*[:=]\s*\"?(.*?)\"?$", file.read())
+    except OSError:
+        return ""
+    return found.group(1) if found else ""
+
+
+def caches():
+    found = []
+    for folder in sorted(glob.glob("/sys/devices/system/cpu/cpu0/cache/index*")):
+        kind = first_line(folder + "/type")
+        if kind != "Instruction":
+            found.append(f"L{first_line(folder + '/level')} {first_line(folder + '/size')}")
+    return ", ".join(found)
+
+
+def machine():
+    cpu = "/proc/cpuinfo"
+    return {
+        "processor": field(cpu, "model name") or platform.machine(),
+        "family": field(cpu, "cpu family"), "model": field(cpu, "model"),
+        "cores": os.cpu_count(), "virtual": "hypervisor" in field(cpu, "flags"), "caches": caches(),
+        "memory": field("/proc/meminfo", "MemTotal"), "system": field("/etc/os-release", "PRETTY_NAME"),
+        "kernel": platform.release(),
+        "huge_pages": "".join(re.findall(r"\[(\w+)\]", first_line("/sys/kernel/mm/transparent_hugepage/enabled")))}
+
+
+def slug(facts):
+    words = [facts["processor"], *(name + facts[name] for name in ("family", "model") if facts[name])]
+    return re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-")
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+def table(head, rows):
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def shape_text(shape):
+    return " x ".join(map(str, shape)) if len(shape) == 2 else str(shape)
+
+
+def count(shape):
+    total = 1
+    for length in shape:
+        total *= length
+    return total
+
+
+def time_text(seconds):
+    for unit, size in (("s", 1), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
+
+
+def machine_table(results):
+    facts, core, peers = results["machine"], results.get("core"), results.get("peers")
+    rows = [("processor", f"{facts['processor']}, family {facts['family']}, model {facts['model']}, {facts['cores']} "
+             f"cores{' of a virtual machine' if facts['virtual'] else ''}"),
+            ("caches of a core", facts["caches"]), ("memory", facts["memory"]),
+            ("system", f"{facts['system']}, Linux {facts['kernel']}"),
+            ("transparent huge pages", facts["huge_pages"] or "none")]
+    if core:
+        rows += [("xent", f"{core['version']}, {core['isa']}, {core['compiler']}"),
+                 ("measured", f"{core['date']}, {core['threads']} thread(s)")]
+    if peers:
+        rows += [("peers measured", f"{peers['date']}, {peers['threads']} thread(s)"),
+                 ("peers", ", ".join(f"{name} {version}" for name, version in peers["versions"].items()))]
+    return table(["", ""], rows)
+
+
+def spread(times):
+    """The largest distance of quartiles, as a share of the median."""
+    return max((high - low) / middle for low, middle, high in times.values())
+
+
+def core_table(results):
+    rows = []
+    for point in results["core"]["points"]:
+        if point["set"] != "table":
+            continue
+        times = point["seconds"]
+        base = times["memcpy"][MIDDLE]
+        ratios = [f"{times[name][MIDDLE] / base:.2f}" if name in times else "-"
+                  for name in ("read", "loss", "in_place", "out_of_place", "plain")]
+        best = times["in_place"][MIDDLE]
+        rows.append([shape_text(point["shape"]), point["dtype"], time_text(base), *ratios, time_text(best),
+                     f"{count(point['shape']) / best * 1e-9:.2f}", f"{100 * spread(times):.0f} %"])
+    return table(["shape", "type", "memcpy", "reading only", "loss", "in place", "out of place", "plain loop",
+                  "in place takes", "elements/ns", "spread"], rows)
+
+
+def left_out(results):
+    points = results["core"]["left_out"]
+    return "Left out, because they did not fit memory: " + (", ".join(
+        f"{shape_text(point['shape'])} {point['dtype']}" for point in points) if points else "none") + "."
+
+
+def cases(results):
+    """{(dtype, shape): {(process, allocator): case}}"""
+    found = {}
+    for case in results["peers"]["cases"]:
+        found.setdefault((case["dtype"], tuple(case["shape"])), {})[case["process"], case["allocator"]] = case
+    return found
+
+
+def ratio(runs, peer, process, allocator):
+    """The peer's time over the library's out of place, and in place, in the same run."""
+    times = runs.get((process, allocator), {}).get("seconds", {})
+    if peer not in times:
+        return "-"
+    spent = times[peer][MIDDLE]
+    return f"{spent / times['xent_out_of_place'][MIDDLE]:.1f} ({spent / times['xent_in_place'][MIDDLE]:.1f})"
+
+
+def peer_tables(results):
+    tables = []
+    for allocator, text in (("malloc", "With glibc's allocator as it comes:"),
+                            ("kept", "With an allocator that keeps its memory, so without page faults:")):
+        rows = []
+        for (dtype, shape), runs in cases(results).items():
+            ours = [case["seconds"]["xent_out_of_place"][MIDDLE] for (_, kind), case in runs.items() if kind == allocator]
+            rows.append([shape_text(shape), dtype, time_text(sorted(ours)[len(ours) // 2]) if ours else "-",
+                         *(ratio(runs, peer, process, allocator) for peer, _, process in PEERS)])
+        tables.append(text + "\n\n" + table(["shape", "type", "xent, out of place", *(name for _, name, _ in PEERS)], rows))
+    return "\n\n".join(tables)
+
+
+def fault_table(results):
+    rows = []
+    for (dtype, shape), runs in cases(results).items():
+        cells = []
+        for peer, _, process in PEERS:
+            faults = [runs.get((process, allocator), {}).get("faults", {}).get(peer) for allocator in ("malloc", "kept")]
+            cells.append(" / ".join("-" if number is None else f"{number:.0f}" for number in faults))
+        rows.append([shape_text(shape), dtype, *cells])
+    return table(["shape", "type", *(name for _, name, _ in PEERS)], rows)
+
+
+def error_table(results):
+    names = ["xent_out_of_place", *(peer for peer, _, _ in PEERS)]
+    rows = []
+    for dtype in ("f32", "bf16"):
+        worst = [max((case["errors"][name] for case in results["peers"]["cases"]
+                      if case["dtype"] == dtype and name in case["errors"]), default=None) for name in names]
+        rows.append([dtype, *("-" if error is None else f"{error:.1e}" for error in worst)])
+    return table(["type", "xent", *(name for _, name, _ in PEERS)], rows)
+
+
+def missing(results):
+    lines = {f"- {name}, {case['dtype']} {shape_text(case['shape'])}: {why}"
+             for case in results["peers"]["cases"] for name, why in case["missing"].items()}
+    there = {case["process"] for case in results["peers"]["cases"]}
+    lines |= {f"- {text}: its process did not finish" for _, text, process in PEERS if process not in there}
+    return "\n".join(["Peers that could not be measured:", "", *sorted(lines)]) if lines else \
+        "Every peer could be measured in every case."
+
+
+def write_tables(path, results):
+    with open(path, encoding="utf-8") as file:
+        page = file.read()
+    made = {"machine": machine_table}
+    if "core" in results:
+        made |= {"core": core_table, "left-out": left_out}
+    if "peers" in results:
+        made |= {"peers": peer_tables, "faults": fault_table, "errors": error_table, "missing": missing}
+    for name, make in made.items():
+        begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        before, rest = page.split(begin)
+        page = f"{before}{begin}\n{make(results)}\n{end}{rest.split(end)[1]}"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(page)
+
+
+# ---- plots -----------------------------------------------------------------------------------------------------------
+
+
+def series(results, chosen, dtype, x, unit):
+    """{name: [(x, low, middle, high)]} of a set of points; unit: what times are divided by."""
+    found = {}
+    for point in results["core"]["points"]:
+        if point["set"] == chosen and point["dtype"] == dtype:
+            for name, times in point["seconds"].items():
+                found.setdefault(NAMES[name], []).append((x(point), *(time / unit(point) for time in times)))
+    return found
+
+
+def write_plots(folder, results):
+    def classes(point):
+        return point["shape"][1]
+
+    def elements(point):
+        return count(point["shape"])
+
+    def nanoseconds(point):
+        return 1e-9 * elements(point)
+
+    def copies(point):
+        return point["seconds"]["memcpy"][MIDDLE]
+
+    powers = [2 ** power for power in range(1, 19, 3)]
+    total = max(elements(point) for point in results["core"]["points"] if point["set"] == "classes")
+    title = f"2^{total.bit_length() - 1} elements"
+    plot.draw(os.path.join(folder, "performance-classes.svg"), [
+        plot.Panel(f"{dtype}, {title}", "classes", "ns per element",
+                   series(results, "classes", dtype, classes, nanoseconds), powers) for dtype in ("f32", "bf16")])
+    plot.draw(os.path.join(folder, "performance-ratio.svg"), [
+        plot.Panel(f"{dtype}, {title}", "classes", "times memcpy",
+                   series(results, "classes", dtype, classes, copies), powers) for dtype in ("f32", "bf16")])
+    plot.draw(os.path.join(folder, "performance-sizes.svg"), [
+        plot.Panel("f32, 1000 classes", "elements", "ns per element",
+                   series(results, "size", "f32", elements, nanoseconds)),
+        plot.Panel("f32, 1000 classes", "elements", "times memcpy", series(results, "size", "f32", elements, copies))])
+
+
+# ---- all of it -------------------------------------------------------------------------------------------------------
+
+
+def load(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def dump(path, results):
+    """JSON with a line for each point and case."""
+    text = json.dumps(results, indent=1)
+    text = re.sub(r"\n {3,}(?=[^\n])", " ", text)
+    text = re.sub(r"\n {2}\}", "}", re.sub(r"([\[{]) +", r"\1", re.sub(r" +([\]}])", r"\1", text)))
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
+def find_results(options):
+    """The file to work on: the one named, this machine's, or without new measurements the only one there is."""
+    folder = os.path.join(ROOT, "bench/results")
+    there = glob.glob(os.path.join(folder, "*.json"))
+    if options.results:
+        return options.results
+    if not (options.core or options.peers) and len(there) == 1:
+        return there[0]
+    return os.path.join(folder, slug(machine()) + ".json")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--core")
+    parser.add_argument("--peers")
+    parser.add_argument("--docs", default=os.path.join(ROOT, "docs"))
+    parser.add_argument("results", nargs="?")
+    options = parser.parse_args()
+    path = find_results(options)
+    results = load(path) if os.path.exists(path) else {}
+    for name in ("core", "peers"):
+        if getattr(options, name):
+            results = {**results, "machine": machine(), name: load(getattr(options, name))}
+    if "machine" not in results:
+        sys.exit(f"there are no results in {path}: measure first")
+    dump(path, results)
+    write_tables(os.path.join(options.docs, "performance.md"), results)
+    if "core" in results:
+        write_plots(options.docs, results)
+    print(os.path.relpath(path))
+
+
+if __name__ == "__main__":
+    main()
