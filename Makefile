@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The front door: `make demo` to see it work, `make test` to check it. Both install what is missing on Debian.
+# `make bench` measures speed: all of it, or PARTS="core peers report"; QUICK=1, THREADS=N (bench/run.sh).
 # `make install` and `make uninstall` honour PREFIX and DESTDIR.
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
@@ -7,7 +8,7 @@ BUILD = build/release
 C_FILES = $(wildcard include/*.h src/*.[ch] src/cpu/*.[ch] src/cpu/simd/*.h cli/*.[ch] cli/formats/*.[ch] \
                      tests/*.[ch] tests/*/*.c fuzz/*.[ch] examples/*.c bench/*.[ch])
 
-.PHONY: build install uninstall amalgamation demo test test-all lint format clean
+.PHONY: build install uninstall amalgamation demo test test-all bench lint format clean
 build:
 	@scripts/need.sh build
 	cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX="$(PREFIX)"
@@ -27,6 +28,11 @@ test:
 test-all:
 	@scripts/need.sh test
 	@tests/run.sh --all
+bench:
+	@scripts/need.sh bench
+	cmake -S . -B $(BUILD) -DXENT_BENCH=ON
+	cmake --build $(BUILD) -j $(JOBS)
+	@bench/run.sh $(BUILD) $(PARTS)
 lint:
 	@scripts/need.sh test
 	@tests/run.sh lint

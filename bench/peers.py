@@ -17,7 +17,7 @@ import time
 
 SHAPES = [(65536, 10), (8192, 1000), (512, 50257), (256, 131072)]
 TINY_SHAPES = [(300, 10), (4, 1000)]
-ROWS_TRIED = 8
+ROWS_TRIED, WARM_UP = 8, 4
 # How far gradients may be from the formula in double, as a share of what is added. PyTorch holds the sums of bf16 rows
 # in bf16.
 TOLERANCE = {"f32": 1e-3, "bf16": 0.1}
@@ -136,7 +136,7 @@ PEERS = {"torch": [torch_eager, torch_compile], "jax": [jax_jit], "onednn": [one
 def make_ready(contender, batch):
     """Its call, warm, and the deviation of its gradient; what does not work or is wrong is an exception."""
     call, gradient = contender(batch)
-    for _ in range(2):
+    for _ in range(WARM_UP):
         batch.restore()
         call()
     if gradient is None:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""From measurements to pages: report.py [--core CORE.json] [--peers PEERS.json] [--docs FOLDER] [RESULTS.json]
+"""From measurements to pages: report.py [--core CORE.json] [--peers PEERS.json] [--command TEXT] [--docs FOLDER] [RESULTS.json]
 
 Puts what was just measured on this machine into RESULTS.json (by default bench/results/PROCESSOR.json), with the facts
 of the machine, then writes the tables of docs/performance.md, between its markers, and the plots beside it. Without
@@ -95,6 +95,10 @@ def time_text(seconds):
     return f"{seconds * 1e9:.3g} ns"
 
 
+def how(part):
+    return f"{part['date']}, `{part['command']}`, {part['threads']} thread{'s' * (part['threads'] > 1)}"
+
+
 def machine_table(results):
     facts, core, peers = results["machine"], results.get("core"), results.get("peers")
     rows = [("processor", f"{facts['processor']}, family {facts['family']}, model {facts['model']}, {facts['cores']} "
@@ -103,10 +107,9 @@ def machine_table(results):
             ("system", f"{facts['system']}, Linux {facts['kernel']}"),
             ("transparent huge pages", facts["huge_pages"] or "none")]
     if core:
-        rows += [("xent", f"{core['version']}, {core['isa']}, {core['compiler']}"),
-                 ("measured", f"{core['date']}, {core['threads']} thread(s)")]
+        rows += [("xent", f"{core['version']}, {core['isa']}, {core['compiler']}"), ("measured", how(core))]
     if peers:
-        rows += [("peers measured", f"{peers['date']}, {peers['threads']} thread(s)"),
+        rows += [("peers measured", how(peers)),
                  ("peers", ", ".join(f"{name} {version}" for name, version in peers["versions"].items()))]
     return table(["", ""], rows)
 
@@ -288,6 +291,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--core")
     parser.add_argument("--peers")
+    parser.add_argument("--command", default="", help="what was typed to measure")
     parser.add_argument("--docs", default=os.path.join(ROOT, "docs"))
     parser.add_argument("results", nargs="?")
     options = parser.parse_args()
@@ -295,7 +299,7 @@ def main():
     results = load(path) if os.path.exists(path) else {}
     for name in ("core", "peers"):
         if getattr(options, name):
-            results = {**results, "machine": machine(), name: load(getattr(options, name))}
+            results = {**results, "machine": machine(), name: {"command": options.command, **load(getattr(options, name))}}
     if "machine" not in results:
         sys.exit(f"there are no results in {path}: measure first")
     dump(path, results)

@@ -76,24 +76,22 @@ static void free_batch(batch *held) {
     free(held->labels);
 }
 
-static int make_batch(const timing_request *asked, batch *held) {
-    size_t elements, all;
-    bool fits = !__builtin_mul_overflow((size_t)asked->rows, (size_t)asked->classes, &elements) &&
-                !__builtin_mul_overflow(elements, type_size(asked->dtype), &held->bytes);
-    held->copies = fits && held->bytes < LEAST_BYTES ? (int64_t)(LEAST_BYTES / held->bytes) : 1;
-    all = held->bytes * (size_t)held->copies;
-    if (fits) {
-        held->originals = malloc(all);
-        held->logits = malloc(all);
-        held->labels = malloc((size_t)asked->rows * sizeof *held->labels);
-    }
+/* False: there is no memory for it. */
+static bool make_batch(const timing_request *asked, batch *held) {
+    size_t elements;
+    if (__builtin_mul_overflow((size_t)asked->rows, (size_t)asked->classes, &elements) ||
+        __builtin_mul_overflow(elements, type_size(asked->dtype), &held->bytes))
+        return false;
+    held->copies = held->bytes < LEAST_BYTES ? (int64_t)(LEAST_BYTES / held->bytes) : 1;
+    size_t all = held->bytes * (size_t)held->copies;
+    held->originals = malloc(all);
+    held->logits = malloc(all);
+    held->labels = malloc((size_t)asked->rows * sizeof *held->labels);
     if (!held->originals || !held->logits || !held->labels)
-        return complain(EX_SOFTWARE, NULL,
-                        "there is no memory for two batches of %" PRId64 " x %" PRId64 " %s",
-                        asked->rows, asked->classes, type_name(asked->dtype));
+        return false;
     fill_logits(asked->dtype, held->originals, all);
     fill_labels(held->labels, asked->rows, asked->classes);
-    return EX_OK;
+    return true;
 }
 
 /* ---- rounds ---------------------------------------------------------------------------------- */
@@ -160,16 +158,26 @@ static int take_rounds(const timing_request *asked, const batch *held, rounds *t
     return code;
 }
 
-int time_batch(const timing_request *asked, timings *found) {
-    batch held = {0};
-    rounds *taken = calloc(1, sizeof *taken);
-    int code = taken ? make_batch(asked, &held) : complain(EX_SOFTWARE, NULL, "not enough memory");
-    if (code == EX_OK)
-        code = take_rounds(asked, &held, taken);
-    for (timed what = 0; what < TIMED_COUNT && code == EX_OK; what++) {
+static void summarise(rounds *taken, timings *found) {
+    found->repetitions = taken->count;
+    for (timed what = 0; what < TIMED_COUNT; what++) {
         qsort(taken->seconds[what], (size_t)taken->count, sizeof(double), compare_doubles);
         found->seconds[what] = taken->seconds[what][taken->count / 2];
-        found->repetitions = taken->count;
+    }
+}
+
+int time_batch(const timing_request *asked, timings *found) {
+    batch held = {0};
+    int code = EX_OK;
+    rounds *taken = calloc(1, sizeof *taken);
+    if (taken && make_batch(asked, &held)) {
+        code = take_rounds(asked, &held, taken);
+        if (code == EX_OK)
+            summarise(taken, found);
+    } else {
+        code = complain(EX_SOFTWARE, NULL,
+                        "there is no memory for two batches of %" PRId64 " x %" PRId64 " %s",
+                        asked->rows, asked->classes, type_name(asked->dtype));
     }
     free_batch(&held);
     free(taken);

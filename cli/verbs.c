@@ -13,12 +13,9 @@
 #include <string.h>
 
 const verb_row VERBS[VERB_COUNT] = {
-    {&LOSS_COMMAND, run_loss},
-    {&BENCH_COMMAND, run_bench},
-    {&INFO_COMMAND, run_info},
-    {&COMPLETION_COMMAND, run_completion},
-    {&MANUAL_COMMAND, run_manual},
-    {&HELP_COMMAND, run_help},
+    {&LOSS_COMMAND, run_loss},     {&BENCH_COMMAND, run_bench},
+    {&INFO_COMMAND, run_info},     {&COMPLETION_COMMAND, run_completion},
+    {&MANUAL_COMMAND, run_manual}, {&HELP_COMMAND, run_help},
 };
 
 const verb_row *find_verb(const char *name) {

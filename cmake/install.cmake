@@ -6,7 +6,7 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/xent)
 install(FILES include/xent.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS ${kinds} EXPORT xent-targets DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
-file(GLOB pages CONFIGURE_DEPENDS docs/*.md docs/*.json)
+file(GLOB pages CONFIGURE_DEPENDS docs/*.md docs/*.json docs/*.svg)
 install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
 
 # ---- the command; what it generates about itself (manual pages, completion) is installed here too ----

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# need.sh build|test: looks for the tools of a goal; installs the Debian packages of those that are missing, as
+# need.sh build|test|bench: looks for the tools of a goal; installs the Debian packages of those that are missing, as
 # root or through sudo, or prints their names and stops.
 set -eu
 
@@ -39,6 +39,12 @@ if [ "${1:-}" = test ]; then
     need python3-venv python3 -c 'import ensurepip, venv'
     need gzip program gzip
     need dataset-fashion-mnist test -d /usr/share/datasets/fashion-mnist
+fi
+if [ "${1:-}" = bench ]; then
+    need g++ program g++
+    need python3 program python3
+    need python3-venv python3 -c 'import ensurepip, venv'
+    need python3-dev python3 -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")'
 fi
 [ -n "$missing" ] || exit 0
 

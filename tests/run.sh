@@ -65,7 +65,7 @@ configure() {
         cmake --build "$folder" -j "$jobs"
 }
 
-c_files() { find include src cli tests fuzz examples -name '*.[ch]' "$@"; }
+c_files() { find include src cli tests fuzz examples bench -name '*.[ch]' "$@"; }
 
 check_format() { c_files -print0 | xargs -0 clang-format --dry-run -Werror; }
 

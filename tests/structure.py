@@ -156,7 +156,8 @@ def functions(text):
 
 def check_style():
     lengths = []
-    for path in files("include/*.h", "src/**/*.[ch]", "cli/**/*.[ch]", "tests/**/*.[ch]", "fuzz/*.[ch]", "examples/*.c"):
+    for path in files("include/*.h", "src/**/*.[ch]", "cli/**/*.[ch]", "tests/**/*.[ch]", "fuzz/*.[ch]", "examples/*.c",
+                      "bench/*.[ch]"):
         text = path.read_text()
         lines = text.splitlines()
         if not lines[0].startswith("/* SPDX-License-Identifier: MIT"):
@@ -195,6 +196,7 @@ def main():
     check_core_includes()
     check_folder_includes("src/cpu", ["src/cpu/*.[ch]", "src/cpu/simd/*.h"])
     check_folder_includes("cli", ["cli/**/*.[ch]"])
+    check_folder_includes("bench", ["bench/*.[ch]"])
     check_style()
     check_words()
     for line in faults:

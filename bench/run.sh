@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# run.sh BUILD [PART...]: measures with what is built in the folder BUILD. Parts, by default all in this order:
+#   core    xent beside memcpy, a read-only sweep and a plain loop
+#   peers   xent beside PyTorch, JAX and oneDNN
+#   report  the file in bench/results, docs/performance.md and its plots: with what was measured in this run, else from
+#           the results that are there
+# QUICK=1 in the environment takes a third of the time; THREADS=N measures on N cores instead of one.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+build=$1
+shift
+[ $# -gt 0 ] || set -- core peers report
+
+out=build/bench
+flags=(--threads "${THREADS:-1}")
+command="make bench"
+[ -z "${QUICK:-}" ] || flags+=(--quick) command+=" QUICK=1"
+[ -z "${THREADS:-}" ] || command+=" THREADS=$THREADS"
+measured=()
+mkdir -p $out
+
+for part in "$@"; do
+    begun=$SECONDS
+    case $part in
+    core)
+        "$build"/bench/xent_bench "${flags[@]}" >$out/core.json
+        measured+=(--core $out/core.json)
+        ;;
+    peers)
+        "$here"/venv.sh $out/venv
+        $out/venv/bin/python "$here"/peers.py "${flags[@]}" "$build"/libxent.so >$out/peers.json ||
+            echo "some peers could not be measured" >&2
+        measured+=(--peers $out/peers.json)
+        ;;
+    report)
+        python3 "$here"/report.py --command "$command" ${measured[@]+"${measured[@]}"}
+        ;;
+    *)
+        echo "there is no part $part: they are core, peers and report" >&2
+        exit 2
+        ;;
+    esac
+    echo "$part: $((SECONDS - begun)) s" >&2
+done
