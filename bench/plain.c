@@ -4,6 +4,7 @@
 #include "convert.h"
 
 #include <math.h>
+#include <string.h>
 
 static inline float same_f32(float value) {
     return value;
@@ -41,9 +42,10 @@ static inline double same_f64(double value) {
 #include "plain_template.h"
 
 uint64_t read_memory(const void *from, size_t bytes) {
-    const uint64_t *words = from;
-    uint64_t sum = 0;
-    for (size_t i = 0; i < bytes / sizeof *words; i++)
-        sum += words[i];
+    uint64_t sum = 0, word;
+    for (size_t at = 0; at + sizeof word <= bytes; at += sizeof word) {
+        memcpy(&word, (const char *)from + at, sizeof word);
+        sum += word;
+    }
     return sum;
 }

@@ -103,7 +103,7 @@ def machine_table(results):
     facts, core, peers = results["machine"], results.get("core"), results.get("peers")
     rows = [("processor", f"{facts['processor']}, family {facts['family']}, model {facts['model']}, {facts['cores']} "
              f"cores{' of a virtual machine' if facts['virtual'] else ''}"),
-            ("caches of a core", facts["caches"]), ("memory", facts["memory"]),
+            ("caches of a core", facts["caches"]), ("memory", f"{int(facts['memory'].split()[0]) / 2 ** 20:.1f} GiB" if facts["memory"] else ""),
             ("system", f"{facts['system']}, Linux {facts['kernel']}"),
             ("transparent huge pages", facts["huge_pages"] or "none")]
     if core:
