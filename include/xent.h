@@ -176,7 +176,7 @@ typedef struct xent_options {
     int32_t on_nothing_counted;
     /* 0 or 1: the calling thread; n: up to n; -1: all the process may use. Small batches stay on
      * the calling thread. Threads that cannot be started mean fewer threads, never an error; those
-     * that were wait for the next call, and end with the program or when the library is unloaded. */
+     * that were wait for the next call, and end with the program or as the library is unloaded. */
     int32_t threads;
     double denominator;     /* > 0 replaces D, whatever the reduction; 0: off */
     double label_smoothing; /* e in [0, 1] */
