@@ -136,11 +136,16 @@ static inline void s_store_some_f32(void *p, int64_t n, svec a) {
     _mm256_maskstore_ps(p, s_first_lanes(n), a);
 }
 
-#include "some_by_copy.h"
-
-SOME_BY_COPY(s_load_some_bf16, s_store_some_bf16, s_load_bf16, s_store_bf16, svec, S_WIDTH,
-             uint16_t)
-SOME_BY_COPY(s_load_some_f16, s_store_some_f16, s_load_f16, s_store_f16, svec, S_WIDTH, uint16_t)
+#define SOME(word) s_##word##_bf16
+#define ELEM uint16_t
+#define VEC svec
+#define WIDTH S_WIDTH
+#include "some_by_copy_template.h"
+#define SOME(word) s_##word##_f16
+#define ELEM uint16_t
+#define VEC svec
+#define WIDTH S_WIDTH
+#include "some_by_copy_template.h"
 
 /* Lanes in fours: what each word does is said in transpose_template.h. */
 #define S_FOURS

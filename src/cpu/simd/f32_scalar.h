@@ -152,10 +152,21 @@ static inline svec s_narrow(wide a) {
 
 #include "wide_single.h"
 
-SOME_BY_COPY(s_load_some_f32, s_store_some_f32, s_load_f32, s_store_f32, svec, S_WIDTH, float)
+#define SOME(word) s_##word##_f32
+#define ELEM float
+#define VEC svec
+#define WIDTH S_WIDTH
+#include "some_by_copy_template.h"
 
-SOME_BY_COPY(s_load_some_bf16, s_store_some_bf16, s_load_bf16, s_store_bf16, svec, S_WIDTH,
-             uint16_t)
-SOME_BY_COPY(s_load_some_f16, s_store_some_f16, s_load_f16, s_store_f16, svec, S_WIDTH, uint16_t)
+#define SOME(word) s_##word##_bf16
+#define ELEM uint16_t
+#define VEC svec
+#define WIDTH S_WIDTH
+#include "some_by_copy_template.h"
+#define SOME(word) s_##word##_f16
+#define ELEM uint16_t
+#define VEC svec
+#define WIDTH S_WIDTH
+#include "some_by_copy_template.h"
 
 #endif

@@ -107,8 +107,10 @@ static inline dvec d_split(dvec a, dvec *m) {
     return vsubq_f64(vcvtq_f64_u64(vshrq_n_u64(bits, 52)), vdupq_n_f64(1023.0));
 }
 
-#include "some_by_copy.h"
-
-SOME_BY_COPY(d_load_some, d_store_some, d_load, d_store, dvec, D_WIDTH, double)
+#define SOME(word) d_##word
+#define ELEM double
+#define VEC dvec
+#define WIDTH D_WIDTH
+#include "some_by_copy_template.h"
 
 #endif
