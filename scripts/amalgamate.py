@@ -133,7 +133,8 @@ def is_function(declaration):
     words = outline(declaration)
     if "()" not in words or "=" in words or words[0] in ("typedef", "_Static_assert"):
         return False
-    return words[words.index("()") - 2] != "struct"  # struct NAME(tag) {
+    at = words.index("()")
+    return words[at - 2] != "struct" or words[at + 1] not in ("{}", ";")  # struct NAME(tag) {
 
 
 def names(declaration):

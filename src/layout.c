@@ -52,9 +52,9 @@ static int64_t rows_of(const xent_tensor *tensor, int class_axis) {
     return rows;
 }
 
-/* Sets an empty view's data alone. Strides of axes of length 1, and all strides of an empty tensor,
+/* Strides of axes of length 1, and all strides of an empty tensor,
  * lead nowhere: they may hold anything. */
-static void set_view(row_view *view, const xent_tensor *tensor, int class_axis) {
+void view_rows(row_view *view, const xent_tensor *tensor, int class_axis) {
     view->data = NULL;
     if (!tensor)
         return;
@@ -72,12 +72,6 @@ static void set_view(row_view *view, const xent_tensor *tensor, int class_axis) 
         else
             add_axis(view, tensor->shape[axis], tensor->stride[axis] * size);
     }
-}
-
-row_view view_rows(const xent_tensor *tensor, int class_axis) {
-    row_view view = {0};
-    set_view(&view, tensor, class_axis);
-    return view;
 }
 
 char *row_address(const row_view *view, int64_t row) {
@@ -116,8 +110,8 @@ static void set_label_layout(layout *shape, const xent_tensor *labels, int64_t c
     shape->rows = rows_of(labels, -1);
     shape->classes = classes;
     shape->label_ndim = labels->ndim;
-    set_view(&shape->labels, labels, -1);
-    set_view(&shape->row_weight, options->row_weight, -1);
+    view_rows(&shape->labels, labels, -1);
+    view_rows(&shape->row_weight, options->row_weight, -1);
     for (int i = 0; i < labels->ndim; i++)
         shape->label_shape[i] = labels->shape[i];
 }
@@ -133,12 +127,12 @@ void set_layout(layout *shape, const xent_tensor *logits, const xent_tensor *lab
     int axis = options->class_axis;
     axis += axis < 0 ? logits->ndim : 0;
     set_label_layout(shape, labels, logits->shape[axis], options);
-    set_view(&shape->logits, logits, axis);
-    set_view(&shape->grad, outputs->grad, axis);
-    set_view(&shape->probability, outputs->probability, axis);
-    set_view(&shape->loss, outputs->loss, -1);
-    set_view(&shape->lse, outputs->lse, -1);
-    set_view(&shape->prediction, outputs->prediction, -1);
-    set_view(&shape->label_probability, outputs->label_probability, -1);
-    set_view(&shape->entropy, outputs->entropy, -1);
+    view_rows(&shape->logits, logits, axis);
+    view_rows(&shape->grad, outputs->grad, axis);
+    view_rows(&shape->probability, outputs->probability, axis);
+    view_rows(&shape->loss, outputs->loss, -1);
+    view_rows(&shape->lse, outputs->lse, -1);
+    view_rows(&shape->prediction, outputs->prediction, -1);
+    view_rows(&shape->label_probability, outputs->label_probability, -1);
+    view_rows(&shape->entropy, outputs->entropy, -1);
 }

@@ -24,9 +24,10 @@ typedef struct row_view {
     int64_t class_step; /* bytes from one class to the next; 0 in tensors without a class axis */
 } row_view;
 
-/* tensor: NULL gives an empty view (data NULL). class_axis: a valid axis of the tensor, which is
- * left out of the rows; -1: the tensor has the labels' shape. The tensor was checked before. */
-row_view view_rows(const xent_tensor *tensor, int class_axis);
+/* Sets a view. tensor: NULL sets its data alone, to NULL. class_axis: a valid axis of the tensor,
+ * which is left out of the rows; -1: the tensor has the labels' shape. The tensor was checked
+ * before. */
+void view_rows(row_view *view, const xent_tensor *tensor, int class_axis);
 
 /* Address of row (in [0, rows)) of the view. */
 char *row_address(const row_view *view, int64_t row);

@@ -11,6 +11,12 @@
 
 #include <cmocka.h>
 
+static row_view view_of(const xent_tensor *tensor, int class_axis) {
+    row_view view = {0};
+    view_rows(&view, tensor, class_axis);
+    return view;
+}
+
 static int draw_between(uint64_t *dice, int least, int most) {
     return least + (int)draw(dice, most - least + 1);
 }
@@ -63,7 +69,7 @@ static char *plain_address(const xent_tensor *tensor, const int64_t place[XENT_M
 }
 
 static void expect_rows(const xent_tensor *tensor, int class_axis) {
-    row_view view = view_rows(tensor, class_axis);
+    row_view view = view_of(tensor, class_axis);
     int64_t place[XENT_MAX_NDIM] = {0}, rows = 1, run_end = 0, step = 0;
     char *before = NULL;
     for (int axis = 0; axis < tensor->ndim; axis++)
@@ -91,7 +97,7 @@ static void test_random_views(void **state) {
         xent_tensor tensor = draw_tensor(&dice);
         expect_rows(&tensor, -1);
         for (int axis = 0; axis < tensor.ndim; axis++) {
-            row_view view = view_rows(&tensor, axis);
+            row_view view = view_of(&tensor, axis);
             int64_t size = dtype_size(tensor.dtype);
             expect_rows(&tensor, axis);
             assert_int_equal(view.class_step,
@@ -105,17 +111,17 @@ static void test_random_views(void **state) {
 static void test_contiguous_axes_merge(void **state) {
     const int64_t shape[8] = {2, 1, 3, 2, 1, 4, 2, 5};
     xent_tensor tensor = xent_ndarray(memory, XENT_F32, 8, shape);
-    row_view view = view_rows(&tensor, 7);
+    row_view view = view_of(&tensor, 7);
     (void)state;
     assert_int_equal(view.ndim, 1);
     assert_int_equal(view.shape[0], 96);
     assert_int_equal(view.step[0], 20);
-    assert_int_equal(view_rows(&tensor, 0).ndim, 1);
-    assert_int_equal(view_rows(&tensor, 3).ndim, 2);
-    assert_int_equal(view_rows(&tensor, 4).ndim, 1);
-    assert_int_equal(view_rows(&tensor, -1).ndim, 1);
+    assert_int_equal(view_of(&tensor, 0).ndim, 1);
+    assert_int_equal(view_of(&tensor, 3).ndim, 2);
+    assert_int_equal(view_of(&tensor, 4).ndim, 1);
+    assert_int_equal(view_of(&tensor, -1).ndim, 1);
     tensor.stride[0] = tensor.stride[1] = tensor.stride[2] = 0;
-    assert_int_equal(view_rows(&tensor, 7).ndim, 2);
+    assert_int_equal(view_of(&tensor, 7).ndim, 2);
 }
 
 static void test_backwards_and_repeated(void **state) {
@@ -124,13 +130,13 @@ static void test_backwards_and_repeated(void **state) {
     (void)state;
     tensor.stride[0] = -6;
     tensor.stride[1] = -1;
-    row_view view = view_rows(&tensor, -1);
+    row_view view = view_of(&tensor, -1);
     assert_int_equal(view.ndim, 1);
     assert_int_equal(row_run(&view, 5, &step), 19);
     assert_int_equal(step, -2);
     assert_ptr_equal(row_address(&view, 23), memory + 1000 - 46);
     tensor.stride[0] = tensor.stride[1] = 0;
-    view = view_rows(&tensor, -1);
+    view = view_of(&tensor, -1);
     assert_int_equal(row_run(&view, 0, &step), 24);
     assert_int_equal(step, 0);
     assert_ptr_equal(row_address(&view, 23), memory + 1000);
@@ -141,7 +147,7 @@ static void test_extreme_views(void **state) {
     xent_tensor scalar = xent_ndarray(memory, XENT_F64, 0, NULL);
     xent_tensor empty = xent_ndarray(memory, XENT_I64, 3, huge);
     xent_tensor wide = xent_vector(memory, XENT_U8, 2);
-    row_view none = view_rows(NULL, -1), view = view_rows(&scalar, -1);
+    row_view none = view_of(NULL, -1), view = view_of(&scalar, -1);
     int64_t step;
     (void)state;
     assert_null(none.data);
@@ -149,9 +155,9 @@ static void test_extreme_views(void **state) {
     assert_int_equal(view.rows, 1);
     assert_ptr_equal(row_address(&view, 0), memory);
     assert_int_equal(row_run(&view, 0, &step), 1);
-    assert_int_equal(view_rows(&empty, -1).rows, 0);
+    assert_int_equal(view_of(&empty, -1).rows, 0);
     wide.stride[0] = INT64_C(1) << 62;
-    assert_int_equal(view_rows(&wide, -1).step[0], INT64_C(1) << 62);
+    assert_int_equal(view_of(&wide, -1).step[0], INT64_C(1) << 62);
 }
 
 static void test_contiguous_constructors(void **state) {

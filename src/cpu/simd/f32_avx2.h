@@ -5,6 +5,8 @@
 
 #include "f64_avx2.h"
 
+#include "copy_some.h"
+
 enum { S_WIDTH = 8 };
 typedef __m256 svec;
 typedef __m256 smask;
@@ -136,16 +138,28 @@ static inline void s_store_some_f32(void *p, int64_t n, svec a) {
     _mm256_maskstore_ps(p, s_first_lanes(n), a);
 }
 
-#define SOME(word) s_##word##_bf16
-#define ELEM uint16_t
-#define VEC svec
-#define WIDTH S_WIDTH
-#include "some_by_copy_template.h"
-#define SOME(word) s_##word##_f16
-#define ELEM uint16_t
-#define VEC svec
-#define WIDTH S_WIDTH
-#include "some_by_copy_template.h"
+static inline svec s_load_some_bf16(const void *p, int64_t n, uint16_t fill) {
+    uint16_t part[S_WIDTH];
+    copy_some(part, p, n, S_WIDTH, &fill, sizeof fill);
+    return s_load_bf16(part);
+}
+
+static inline void s_store_some_bf16(void *p, int64_t n, svec a) {
+    uint16_t part[S_WIDTH];
+    s_store_bf16(part, a);
+    memcpy(p, part, (size_t)n * sizeof *part);
+}
+static inline svec s_load_some_f16(const void *p, int64_t n, uint16_t fill) {
+    uint16_t part[S_WIDTH];
+    copy_some(part, p, n, S_WIDTH, &fill, sizeof fill);
+    return s_load_f16(part);
+}
+
+static inline void s_store_some_f16(void *p, int64_t n, svec a) {
+    uint16_t part[S_WIDTH];
+    s_store_f16(part, a);
+    memcpy(p, part, (size_t)n * sizeof *part);
+}
 
 /* Lanes in fours: what each word does is said in transpose_template.h. */
 #define S_FOURS

@@ -152,21 +152,39 @@ static inline svec s_narrow(wide a) {
 
 #include "wide_single.h"
 
-#define SOME(word) s_##word##_f32
-#define ELEM float
-#define VEC svec
-#define WIDTH S_WIDTH
-#include "some_by_copy_template.h"
+static inline svec s_load_some_f32(const void *p, int64_t n, float fill) {
+    float part[S_WIDTH];
+    copy_some(part, p, n, S_WIDTH, &fill, sizeof fill);
+    return s_load_f32(part);
+}
 
-#define SOME(word) s_##word##_bf16
-#define ELEM uint16_t
-#define VEC svec
-#define WIDTH S_WIDTH
-#include "some_by_copy_template.h"
-#define SOME(word) s_##word##_f16
-#define ELEM uint16_t
-#define VEC svec
-#define WIDTH S_WIDTH
-#include "some_by_copy_template.h"
+static inline void s_store_some_f32(void *p, int64_t n, svec a) {
+    float part[S_WIDTH];
+    s_store_f32(part, a);
+    memcpy(p, part, (size_t)n * sizeof *part);
+}
+
+static inline svec s_load_some_bf16(const void *p, int64_t n, uint16_t fill) {
+    uint16_t part[S_WIDTH];
+    copy_some(part, p, n, S_WIDTH, &fill, sizeof fill);
+    return s_load_bf16(part);
+}
+
+static inline void s_store_some_bf16(void *p, int64_t n, svec a) {
+    uint16_t part[S_WIDTH];
+    s_store_bf16(part, a);
+    memcpy(p, part, (size_t)n * sizeof *part);
+}
+static inline svec s_load_some_f16(const void *p, int64_t n, uint16_t fill) {
+    uint16_t part[S_WIDTH];
+    copy_some(part, p, n, S_WIDTH, &fill, sizeof fill);
+    return s_load_f16(part);
+}
+
+static inline void s_store_some_f16(void *p, int64_t n, svec a) {
+    uint16_t part[S_WIDTH];
+    s_store_f16(part, a);
+    memcpy(p, part, (size_t)n * sizeof *part);
+}
 
 #endif

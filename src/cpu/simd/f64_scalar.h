@@ -4,6 +4,8 @@
 #ifndef XENT_F64_SCALAR_H
 #define XENT_F64_SCALAR_H
 
+#include "copy_some.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -124,10 +126,16 @@ static inline dvec d_split(dvec a, dvec *m) {
     return (double)(bits >> 52) - 1023.0;
 }
 
-#define SOME(word) d_##word
-#define ELEM double
-#define VEC dvec
-#define WIDTH D_WIDTH
-#include "some_by_copy_template.h"
+static inline dvec d_load_some(const void *p, int64_t n, double fill) {
+    double part[D_WIDTH];
+    copy_some(part, p, n, D_WIDTH, &fill, sizeof fill);
+    return d_load(part);
+}
+
+static inline void d_store_some(void *p, int64_t n, dvec a) {
+    double part[D_WIDTH];
+    d_store(part, a);
+    memcpy(p, part, (size_t)n * sizeof *part);
+}
 
 #endif
