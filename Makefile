@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
-# The front door: `make demo` to see it work, `make test` to check it. Both install what is missing on Debian.
+# The front door: `make demo` to see it work, `make test` to check it, `make test-exhaustive [PART=exp]`
+# to check it with all inputs there are. Both install what is missing on Debian.
 # `make install` and `make uninstall` honour PREFIX and DESTDIR.
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 BUILD = build/release
 C_FILES = $(wildcard include/*.h src/*.[ch] src/cpu/*.[ch] src/cpu/simd/*.h cli/*.[ch] cli/formats/*.[ch] \
-                     tests/*.[ch] tests/*/*.c fuzz/*.[ch] examples/*.c)
+                     tests/*.[ch] tests/*/*.[ch] fuzz/*.[ch] examples/*.c)
 
-.PHONY: build install uninstall amalgamation demo test test-all lint format clean
+.PHONY: build install uninstall amalgamation demo test test-all test-exhaustive lint format clean
 build:
 	@scripts/need.sh build
 	cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX="$(PREFIX)"
@@ -27,6 +28,9 @@ test:
 test-all:
 	@scripts/need.sh test
 	@tests/run.sh --all
+test-exhaustive:
+	@scripts/need.sh test
+	@tests/exhaustive/run.sh $(PART)
 lint:
 	@scripts/need.sh test
 	@tests/run.sh lint
