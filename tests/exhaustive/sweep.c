@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * sweep PART STRIDE errors|bits [FILE]: every STRIDE-th input of a part (1: all), on the instruction
- * set in use and as many threads as there are processors. FILE keeps what is done, chunk by chunk: a
- * sweep that was stopped goes on from there, and two files tell which chunks differ.
+ * sweep PART STRIDE errors|bits [FILE]: every STRIDE-th input of a part (1: all), on the
+ * instruction set in use and as many threads as there are processors. FILE keeps what is done,
+ * chunk by chunk: a sweep that was stopped goes on from there, and two files tell which chunks
+ * differ.
  * sweep quick errors|bits: some inputs of every part, whose hashes must be the known ones.
  * sweep list: the names of the parts. */
 #define _POSIX_C_SOURCE 200809L
@@ -17,12 +18,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CHUNKS = 256, MOST_THREADS = 64 };
+enum { PARTS_OF_ALL = 11, CHUNKS = 256, MOST_THREADS = 64 };
 
-static const sweep_part *const parts[] = {
+static const sweep_part *const parts[PARTS_OF_ALL] = {
     &exp_part,           &log_part,  &log1p_part, &tanh_part,   &polynomial_part, &terms_part,
     &terms_below_0_part, &load_part, &store_part, &narrow_part, &pairs_part};
-enum { PARTS_OF_ALL = sizeof parts / sizeof *parts };
 
 /* ---- what parts are made of ------------------------------------------------------------------ */
 
@@ -207,7 +207,7 @@ static bool run(const sweep_part *part, uint64_t stride, bool errors, FILE *file
 static int run_quick(bool errors) {
     int failures = 0;
     for (int i = 0; i < PARTS_OF_ALL; i++) {
-        uint64_t hash;
+        uint64_t hash = 0;
         bool right = run(parts[i], parts[i]->quick, errors, NULL, &hash);
         if (hash != parts[i]->quick_hash)
             printf("FAILED: %s has another hash than %016" PRIx64 "\n", parts[i]->name,
@@ -225,7 +225,7 @@ static int run_part(const char *name, const char *stride, bool errors, const cha
         FILE *file = path ? fopen(path, "a+") : NULL;
         if (path && !file)
             return perror(path), 1;
-        uint64_t hash, step = strtoull(stride, NULL, 10);
+        uint64_t hash = 0, step = strtoull(stride, NULL, 10);
         bool right = run(parts[i], step ? step : 1, errors, file, &hash);
         if (file && fclose(file) != 0)
             return perror(path), 1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Sweeps over all inputs. A part numbers its inputs from 0; any range of them, or every n-th, can be
- * run alone, and the hash of the results tells whether two instruction sets gave the same bits. */
+ * Sweeps over all inputs. A part numbers its inputs from 0; any range of them, or every n-th, can
+ * be run alone, and the hash of the results tells whether two instruction sets gave the same
+ * bits. */
 #ifndef XENT_TESTS_SWEEP_H
 #define XENT_TESTS_SWEEP_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * E = 2^(x*log2(e) - k) of the float kernels, of all floats: in blocks of consecutive floats, whose k
- * is that of the block's own maximum, and of all below a maximum of 0, down to where E becomes 0.
- * And the polynomial inside it, in double, so that only its own error shows. */
+ * E = 2^(x*log2(e) - k) of the float kernels, of all floats: in blocks of consecutive floats,
+ * whose k is that of the block's own maximum, and of all below a maximum of 0, down to where E
+ * becomes 0. And the polynomial inside it, in double, so that only its own error shows. */
 #include "cpu/kernels.h"
 #include "sweep.h"
 
