@@ -49,7 +49,8 @@ static bool is_right_reference(const xent_stats *stats) {
 
 /* Floats number first, first + 1, .. of n, after one of 0 if `below_0`. */
 static void run_block(uint32_t first, int n, bool below_0, bool errors, sweep_result *result) {
-    float x[BLOCK], e[BLOCK] = {0};
+    const xent_kernels *kernels = xent_kernels_for(XENT_F32);
+    float x[BLOCK], e[BLOCK] = {0}, again[BLOCK];
     bool bad = false;
     x[0] = 0;
     for (int i = below_0; i < n; i++) {
@@ -57,13 +58,17 @@ static void run_block(uint32_t first, int n, bool below_0, bool errors, sweep_re
         bad = bad || !(x[i] < INFINITY);
     }
     xent_stats stats;
-    xent_kernels_for(XENT_F32)->stats(x, n, 1, e, &stats);
+    kernels->stats(x, n, 1, e, 0, NULL, &stats);
     result->inputs += (uint64_t)(n - below_0);
     if (bad || stats.poisoned) {
         note_error(result, 0, bad == stats.poisoned ? 0 : INFINITY, first);
         return;
     }
     hash_block(result, e, n, &stats);
+    kernels->grad_again(x, n, 1, &stats, 1, again);
+    kernels->fence();
+    if (memcmp(again, e, (size_t)n * sizeof *e) != 0)
+        note_error(result, 0, INFINITY, first);
     if (!errors)
         return;
     if (!is_right_reference(&stats) || (below_0 && (stats.arg != 0 || e[0] != 1)))
