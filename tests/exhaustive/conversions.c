@@ -34,7 +34,7 @@ static bool fills_lanes_as(uint16_t element, double value, const xent_kernels *k
     uint16_t x[REPEATED];
     float same[REPEATED], e[2][REPEATED];
     xent_stats stats[2];
-    int exponent = value == 0 || isinf(value) ? 0 : -ilogb(value);
+    int exponent = isfinite(value) && value != 0 ? -ilogb(value) : 0;
     double scale = ldexp(1, exponent < 127 ? exponent : 127);
     for (int i = 0; i < REPEATED; i++) {
         x[i] = element;
