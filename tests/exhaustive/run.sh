@@ -76,7 +76,13 @@ elif [ "$neon_stride" != 0 ]; then
     build aarch64 -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
         -DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc -DCMAKE_EXE_LINKER_FLAGS=-static
 fi
-[ $# -gt 0 ] || mapfile -t parts < <($native list)
+mapfile -t parts < <($native list)
+for part in "$@"; do
+    [[ " ${parts[*]} " = *" $part "* ]] || {
+        echo "there is no part $part; there are ${parts[*]}"
+        exit 64
+    }
+done
 for part in "${@:-${parts[@]}}"; do
     sweep_natively "$part"
     [ "$neon_stride" = 0 ] || sweep_emulated "$part"
