@@ -37,9 +37,9 @@ enum {
     MOST_ROWS = 64
 };
 
-/* What one range of classes of a row amounts to. Below, z = scale*x and E_c = 2^(z_c*log2(e) - k),
- * or, where |scale*max| >= 2^20 (shifted), E_c = 2^((z_c - scale*max)*log2(e)); E_c below 2^-125
- * (f64: 2^-1021) is exactly 0. */
+/* What one range of classes of a row amounts to. Below, z = scale*x and E_c = 2^(z_c*log2(e) -
+ * k), or, where |scale*max| >= 2^20 (shifted), E_c = 2^((z_c - scale*max)*log2(e)); E_c below
+ * about 2^-125.5 (f64: 2^-1021) is exactly 0. */
 typedef struct xent_stats {
     int64_t arg;      /* first index of the largest x in the range; -1: none, or all -inf */
     double max;       /* its x, exact; -inf if arg is -1 */
