@@ -121,7 +121,7 @@ sanitizers() {
         -DCMAKE_C_FLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" &&
         suite asan $short_cases -LE slow
     step build-tsan configure tsan -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS="-O1 -g -fsanitize=thread" &&
-        suite tsan $short_cases -LE slow -E '^(cli|formats)$'
+        XENT_SHORT=1 suite tsan $short_cases -LE slow -E '^(cli|formats)$'
 }
 
 emulated() {

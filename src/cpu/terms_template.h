@@ -26,16 +26,20 @@ static inline dvec exp_of_fall(dvec max, dvec x, dvec scale) {
     return d_select(d_eq(e, zero), zero, d_fma(d_sub(zero, low), e, e));
 }
 
-/* Whether a value is neither 0 nor of a size in [by->least, by->most]. */
-static inline dmask is_extreme(const xent_coefficients *by, dvec value) {
+/* Whether a value is neither 0 nor of a size in [by->least, by->most], in the first n lanes: behind
+ * the last row lies anything. */
+static inline dmask is_extreme(const xent_coefficients *by, dvec value, int64_t n) {
+    static const double numbers[8] = {0, 1, 2, 3, 4, 5, 6, 7};
     const dvec zero = d_set(0), least = d_set(by->least);
+    value = d_select(d_lt(d_load(numbers), d_set((double)n)), value, zero);
     dvec size = d_max(value, d_sub(zero, value));
     size = d_select(d_eq(value, zero), least, size);
     return d_or(d_bad(size), d_or(d_lt(size, least), d_lt(d_set(by->most), size)));
 }
 
-/* D_WIDTH rows from row i on; where a or b is extreme. */
-static inline dmask finish_some(const xent_coefficients *by, xent_columns *rows, int64_t i) {
+/* D_WIDTH rows from row i on, of which n are there; where a or b is extreme. */
+static inline dmask finish_some(const xent_coefficients *by, xent_columns *rows, int64_t i,
+                                int64_t n) {
     const dvec zero = d_set(0), one = d_set(1), scale = d_set(by->scale), rate = d_set(by->rate);
     const dvec z_loss = d_set(by->z_loss);
     const dvec max = d_load(rows->stats.max + i), top = d_load(rows->stats.top + i);
@@ -67,11 +71,12 @@ static inline dmask finish_some(const xent_coefficients *by, xent_columns *rows,
     d_store(rows->a + i, a);
     d_store(rows->b + i, b);
     d_store(rows->label_grad + i, times(times(d_load(rows->label_slope + i), label_part), part));
-    return d_or(is_extreme(by, a), is_extreme(by, b));
+    return d_or(is_extreme(by, a, n), is_extreme(by, b, n));
 }
 
 /* The same operations where the coefficients leave out the rest (by->plain). */
-static inline dmask finish_plain(const xent_coefficients *by, xent_columns *rows, int64_t i) {
+static inline dmask finish_plain(const xent_coefficients *by, xent_columns *rows, int64_t i,
+                                 int64_t n) {
     const dvec zero = d_set(0), one = d_set(1), scale = d_set(by->scale);
     const dvec part = d_div(one, d_set(by->denominator)), scaled = d_mul(scale, part);
     const dvec max = d_load(rows->stats.max + i), top = d_load(rows->stats.top + i);
@@ -89,15 +94,15 @@ static inline dmask finish_plain(const xent_coefficients *by, xent_columns *rows
     d_store(rows->a + i, a);
     d_store(rows->b + i, zero);
     d_store(rows->label_grad + i, times(label_part, part));
-    return is_extreme(by, a);
+    return is_extreme(by, a, n);
 }
 
 static bool math_finish(const xent_coefficients *by, xent_columns *rows, int64_t first, int64_t n) {
     dmask extreme = d_bad(d_set(0));
     int64_t i = first;
     for (; by->plain && i < first + n; i += D_WIDTH)
-        extreme = d_or(extreme, finish_plain(by, rows, i));
+        extreme = d_or(extreme, finish_plain(by, rows, i, first + n - i));
     for (; i < first + n; i += D_WIDTH)
-        extreme = d_or(extreme, finish_some(by, rows, i));
+        extreme = d_or(extreme, finish_some(by, rows, i, first + n - i));
     return !d_any(extreme);
 }
