@@ -281,7 +281,7 @@ typedef struct xent_total {
  *
  * Scratch memory is the stack, some 120 KB of each thread. A block of the heap is needed for more
  * than 8192 classes of BF16 or F16, 400000 of F32 or F64, 4096 that are not consecutive, or 1024
- * with weights, and for several threads. */
+ * with weights, and for several threads that share many rows. */
 XENT_API xent_status xent_cross_entropy(const xent_tensor *logits, const xent_tensor *labels,
                                         const xent_options *options, const xent_outputs *outputs,
                                         xent_total *total, xent_error *error);

@@ -15,8 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Scratch that is taken from the stack: of one task, and for class weights. */
-enum { SMALL_SCRATCH = 57344, SMALL_WEIGHTS = 1024 };
+/* Scratch that is taken from the stack: of one task, for class weights, and for the totals of
+ * groups. */
+enum { SMALL_SCRATCH = 57344, SMALL_WEIGHTS = 1024, SMALL_TOTALS = 64 };
 
 /* What the tasks of one call share. Group g is rows [g*group_rows, ..). */
 struct call {
@@ -67,7 +68,8 @@ static bool take_scratch(struct call *call, void **memory) {
     size_t classes = (size_t)plan->shape->classes, line = 64;
     size_t slot =
         plan->scratch_size > SMALL_SCRATCH ? (plan->scratch_size + line - 1) / line * line : 0;
-    size_t totals = call->width > 1 ? (size_t)call->groups * sizeof(xent_total) : 0;
+    bool many = call->width > 1 && call->groups > SMALL_TOTALS;
+    size_t totals = many ? (size_t)call->groups * sizeof(xent_total) : 0;
     size_t weights = weight && classes > SMALL_WEIGHTS ? classes * sizeof(double) : 0;
     size_t size = slot * (size_t)call->width + totals + weights;
     unsigned char *piece = size > 0 ? quiet_malloc(size) : NULL;
@@ -76,7 +78,7 @@ static bool take_scratch(struct call *call, void **memory) {
         return false;
     call->slot_size = slot;
     call->slots = slot > 0 ? piece : NULL;
-    call->totals = totals > 0 ? (xent_total *)(void *)(piece + slot * (size_t)call->width) : NULL;
+    call->totals = many ? (xent_total *)(void *)(piece + slot * (size_t)call->width) : call->totals;
     call->weights = weights > 0 ? (double *)(void *)(piece + size - weights) : call->weights;
     return true;
 }
@@ -147,7 +149,9 @@ static xent_status compute(const layout *shape, const xent_options *options,
     int64_t groups = (shape->rows - 1) / plan.group_rows + 1;
     int64_t wanted = shape->rows / (logits_per_task / shape->classes + 1) + 1;
     double small_weights[SMALL_WEIGHTS];
-    struct call call = {.plan = &plan, .groups = groups, .weights = small_weights};
+    xent_total small_totals[SMALL_TOTALS];
+    struct call call = {
+        .plan = &plan, .groups = groups, .weights = small_weights, .totals = small_totals};
     void *memory;
     call.width = task_width(options, wanted < groups ? wanted : groups);
     plan.split = split_of_rows(&plan, call.width, logits_per_task);

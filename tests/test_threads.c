@@ -5,6 +5,7 @@
 #include "executors.h"
 #include "solve.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -244,11 +245,22 @@ static void flush_subnormals(bool flush) {
 #error "say here how this machine flushes subnormal numbers to 0"
 #endif
 
+/* Valgrind does not flush. */
+static bool machine_can_flush(void) {
+    volatile float smallest = FLT_MIN, half = 0.5f;
+    flush_subnormals(true);
+    volatile float flushed = smallest * half;
+    flush_subnormals(false);
+    return flushed == 0;
+}
+
 /* Half of the gradient's entries are subnormal. */
 static void threads_compute_as_their_caller(void **state) {
     (void)state;
     enum { SIZE = FORK_ROWS * FORK_CLASSES };
     const int32_t counts[] = {3, 1, 3};
+    if (!machine_can_flush())
+        skip();
     float *logits = zeroed(SIZE * sizeof *logits), *grads = zeroed(3 * SIZE * sizeof *grads);
     int64_t *label_data = zeroed(FORK_ROWS * sizeof *label_data);
     for (int i = 0; i < SIZE; i++)
