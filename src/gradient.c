@@ -13,10 +13,6 @@ struct blend {
     double a, b;
 };
 
-static int64_t class_stride(const row_view *view) {
-    return view->class_step / dtype_size(view->dtype);
-}
-
 /* Whether a coefficient keeps its precision as a lane, or is 0. */
 static bool fits_lane(const xent_coefficients *by, double coefficient) {
     double size = fabs(coefficient);
@@ -77,15 +73,14 @@ static const void *tile_lane(const struct plan *plan, const void *tiles, int j) 
 }
 
 static void blend_across(const struct plan *plan, const struct blend *blends, const double *weight,
-                         const void *tiles, int count, int64_t n, void *const *g,
-                         int64_t class_stride) {
+                         const void *tiles, int count, int64_t n, void *const *g, int64_t stride) {
     double a[MOST_ROWS] = {0}, b[MOST_ROWS] = {0};
     bool all_fit = fit_lanes(plan, blends, count, a, b);
-    plan->kernels->grad_across(tiles, count, n, a, b, weight, g, class_stride);
+    plan->kernels->grad_across(tiles, count, n, a, b, weight, g, stride);
     for (int j = 0; !all_fit && j < count; j++)
         if (!blend_fits(plan, &blends[j]))
             blend_in_double(plan, &blends[j], weight, tile_lane(plan, tiles, j), ACROSS, n, g[j],
-                            class_stride);
+                            stride);
 }
 
 /* value in every class of a row. */
@@ -116,24 +111,11 @@ static bool has_probability(const struct rows *rows, int i) {
     return rows->ordinary || (rows->kind[i] == ROW_COUNTED && !rows->probability_is_nan[i]);
 }
 
-static void *at_class(const row_view *view, void *row, int64_t class) {
-    return (char *)row + class * view->class_step;
-}
-
-/* One row along, whose blocks several tasks may share. */
-struct along {
-    const struct plan *plan;
-    const struct rows *rows;
-    int row;
-    const char *terms;        /* E of class 0, where it is kept */
-    const xent_stats *blocks; /* [blocks] */
-};
-
 /* E of a block once more; where a is out of a lane's range, it is multiplied in double. */
 static void stream_block(const struct along *job, int64_t b, struct blend blend) {
     const struct plan *plan = job->plan;
-    const void *x = at_class(&plan->shape->logits, job->rows->logits[job->row], b * BLOCK);
-    void *g = at_class(&plan->shape->grad, job->rows->grad[job->row], b * BLOCK);
+    const void *x = class_address(&plan->shape->logits, job->rows->logits[job->row], b * BLOCK);
+    void *g = class_address(&plan->shape->grad, job->rows->grad[job->row], b * BLOCK);
     int64_t n = block_length(plan, b);
     bool fits = blend_fits(plan, &blend);
     plan->kernels->grad_again(x, n, plan->formula.by.scale, &job->blocks[b], fits ? blend.a : 1, g);
@@ -148,10 +130,10 @@ static void write_block(const struct along *job, int64_t b, struct blend share,
     const char *e = job->terms + b * BLOCK * lane_size(plan);
     if (probability->data && has_probability(job->rows, job->row))
         blend_along(plan, &share, NULL, e, block_length(plan, b),
-                    at_class(probability, job->rows->probability[job->row], b * BLOCK));
+                    class_address(probability, job->rows->probability[job->row], b * BLOCK));
     if (grad->data && has_gradient(job->rows, job->row))
         blend_along(plan, &blend, weights_from(plan, b * BLOCK), e, block_length(plan, b),
-                    at_class(grad, job->rows->grad[job->row], b * BLOCK));
+                    class_address(grad, job->rows->grad[job->row], b * BLOCK));
 }
 
 static void write_blocks(void *data, int64_t first, int64_t end) {
@@ -173,11 +155,7 @@ static void write_blocks(void *data, int64_t first, int64_t end) {
 
 static void write_along(const struct plan *plan, struct scratch scratch, const struct rows *rows,
                         int from, int i) {
-    struct along job = {.plan = plan,
-                        .rows = rows,
-                        .row = i,
-                        .terms = kept_terms(plan, scratch, rows, from, i),
-                        .blocks = scratch.blocks + (i - from) * plan->blocks};
+    struct along job = row_along(plan, scratch, rows, from, i);
     run_ranges(plan->options, plan->split, plan->blocks, write_blocks, &job);
 }
 
@@ -207,14 +185,14 @@ static void write_tiles(const struct plan *plan, const struct rows *rows, const 
     for (int j = 0; probability->data && j < beside->count; j++) {
         int i = row_beside(rows, j);
         blends[j] = has_probability(rows, i) ? probability_blend(rows, i, factors[j]) : none;
-        to[j] = at_class(probability, rows->probability[i], first);
+        to[j] = class_address(probability, rows->probability[i], first);
     }
     if (probability->data)
         blend_across(plan, blends, NULL, tiles, beside->count, n, to, class_stride(probability));
     for (int j = 0; grad->data && j < beside->count; j++) {
         int i = row_beside(rows, j);
         blends[j] = has_gradient(rows, i) ? gradient_blend(rows, i, factors[j]) : none;
-        to[j] = at_class(grad, rows->grad[i], first);
+        to[j] = class_address(grad, rows->grad[i], first);
     }
     if (grad->data)
         blend_across(plan, blends, weights_from(plan, first), tiles, beside->count, n, to,
@@ -273,7 +251,8 @@ static void write_bent_block(const struct plan *plan, const struct rows *rows, i
     double factor = block_factor(&block, &rows->stats[i], 1, plan->math);
     if (probability->data && has_probability(rows, i)) {
         plan->doubles->grad(z, n, rows->columns.share[i] * factor, values);
-        plan->kernels->narrow(values, n, at_class(probability, rows->probability[i], b * BLOCK),
+        plan->kernels->narrow(values, n,
+                              class_address(probability, rows->probability[i], b * BLOCK),
                               class_stride(probability));
     }
     if (grad->data && has_gradient(rows, i)) {
@@ -282,7 +261,7 @@ static void write_bent_block(const struct plan *plan, const struct rows *rows, i
         blend_values(&blend, weights_from(plan, b * BLOCK), values, n);
         for (int64_t c = 0; c < n; c++)
             values[c] = slope[c] == 0 ? 0 : values[c] * slope[c]; /* also of an infinite part */
-        plan->kernels->narrow(values, n, at_class(grad, rows->grad[i], b * BLOCK),
+        plan->kernels->narrow(values, n, class_address(grad, rows->grad[i], b * BLOCK),
                               class_stride(grad));
     }
 }
@@ -307,7 +286,7 @@ static void write_labels(const struct plan *plan, const struct rows *rows, int f
     int n = 0;
     for (int i = from; i < from + count; i++) {
         entry[n] = rows->columns.label_grad[i];
-        to[n] = at_class(&plan->shape->grad, rows->grad[i], rows->label[i]);
+        to[n] = class_address(&plan->shape->grad, rows->grad[i], rows->label[i]);
         n += has_gradient(rows, i);
     }
     plan->kernels->put(entry, n, to);

@@ -32,6 +32,16 @@ void view_rows(row_view *view, const xent_tensor *tensor, int class_axis);
 /* Address of row (in [0, rows)) of the view. */
 char *row_address(const row_view *view, int64_t row);
 
+/* Where a class of the row that begins at `row` lies. */
+static inline void *class_address(const row_view *view, void *row, int64_t class) {
+    return (char *)row + class * view->class_step;
+}
+
+/* Elements from one class to the next, as kernels take strides. */
+static inline int64_t class_stride(const row_view *view) {
+    return view->class_step / dtype_size(view->dtype);
+}
+
 /* Where rows [first, first + count) begin; an empty view leaves addresses as they are. */
 void row_addresses(const row_view *view, int64_t first, int64_t count, void **addresses);
 

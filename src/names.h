@@ -30,7 +30,6 @@
 #define finish_rows xent_private_finish_rows
 #define finish_sum xent_private_finish_sum
 #define gradient_denominator xent_private_gradient_denominator
-#define kept_terms xent_private_kept_terms
 #define label_bits xent_private_label_bits
 #define lane_size xent_private_lane_size
 #define list_outputs xent_private_list_outputs
@@ -43,6 +42,7 @@
 #define read_outputs xent_private_read_outputs
 #define row_address xent_private_row_address
 #define row_addresses xent_private_row_addresses
+#define row_along xent_private_row_along
 #define row_beside xent_private_row_beside
 #define row_run xent_private_row_run
 #define row_weight_at xent_private_row_weight_at
@@ -52,8 +52,8 @@
 #define run_tasks xent_private_run_tasks
 #define same_lengths xent_private_same_lengths
 #define same_shape xent_private_same_shape
-#define set_layout xent_private_set_layout
 #define set_columns xent_private_set_columns
+#define set_layout xent_private_set_layout
 #define shape_text xent_private_shape_text
 #define stats_of_column xent_private_stats_of_column
 #define sweep_rows xent_private_sweep_rows

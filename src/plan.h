@@ -10,7 +10,7 @@
 /* Which way a row meets the kernels; the bits are the same. */
 enum way {
     WAY_ALONG,  /* one row at a time, its classes being consecutive in every tensor */
-    WAY_ACROSS, /* up to ACROSS rows side by side: few classes, or a class axis with a stride */
+    WAY_ACROSS, /* rows side by side: few classes, or a class axis with a stride */
     WAY_BENT    /* softcap: one row at a time, block by block in double */
 };
 

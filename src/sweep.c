@@ -16,21 +16,27 @@ const double *weights_from(const struct plan *plan, int64_t first) {
     return weighs ? plan->class_weight + first : NULL;
 }
 
-/* Strides in elements, as kernels take them. */
-static int64_t class_stride(const row_view *view) {
-    return view->class_step / dtype_size(view->dtype);
-}
-
-static const void *class_address(const struct plan *plan, const struct rows *rows, int i,
+static const void *logit_address(const struct plan *plan, const struct rows *rows, int i,
                                  int64_t class) {
-    return (const char *)rows->logits[i] + class * plan->shape->logits.class_step;
+    return class_address(&plan->shape->logits, rows->logits[i], class);
 }
 
-void *kept_terms(const struct plan *plan, struct scratch scratch, const struct rows *rows, int from,
-                 int i) {
+static void *kept_terms(const struct plan *plan, struct scratch scratch, const struct rows *rows,
+                        int from, int i) {
+    if (!plan->keeps_terms)
+        return NULL;
     if (plan->keeps_in_place)
         return rows->grad[i];
     return (char *)scratch.terms + (i - from) * plan->shape->classes * lane_size(plan);
+}
+
+struct along row_along(const struct plan *plan, struct scratch scratch, const struct rows *rows,
+                       int from, int i) {
+    return (struct along){.plan = plan,
+                          .rows = rows,
+                          .row = i,
+                          .terms = kept_terms(plan, scratch, rows, from, i),
+                          .blocks = scratch.blocks + (i - from) * plan->blocks};
 }
 
 /* Makes the block's arg count from the row's first class and merges it. */
@@ -43,22 +49,13 @@ static void add_block(const struct plan *plan, xent_stats *stats, xent_stats *bl
         merge_stats(stats, block, plan->formula.by.scale, plan->math);
 }
 
-/* The blocks of one row, of which several tasks may do some each. */
-struct along {
-    const struct plan *plan;
-    const struct rows *rows;
-    int row;
-    char *terms;        /* NULL: E is not kept */
-    xent_stats *blocks; /* [blocks] */
-};
-
 static void sweep_blocks(void *data, int64_t first, int64_t end) {
     const struct along *job = data;
     const struct plan *plan = job->plan;
     const double scale = plan->formula.by.scale;
     xent_lead lead = {.known = false};
     for (int64_t b = first; b < end; b++) {
-        const void *x = class_address(plan, job->rows, job->row, b * BLOCK);
+        const void *x = logit_address(plan, job->rows, job->row, b * BLOCK);
         int64_t n = block_length(plan, b), next = b + 1 < end ? block_length(plan, b + 1) : 0;
         void *e = job->terms ? job->terms + b * BLOCK * lane_size(plan) : NULL;
         if (plan->more)
@@ -71,12 +68,7 @@ static void sweep_blocks(void *data, int64_t first, int64_t end) {
 
 static void sweep_along(const struct plan *plan, struct scratch scratch, struct rows *rows,
                         int from, int i) {
-    struct along job = {.plan = plan,
-                        .rows = rows,
-                        .row = i,
-                        .terms =
-                            plan->keeps_terms ? kept_terms(plan, scratch, rows, from, i) : NULL,
-                        .blocks = scratch.blocks + (i - from) * plan->blocks};
+    struct along job = row_along(plan, scratch, rows, from, i);
     run_ranges(plan->options, plan->split, plan->blocks, sweep_blocks, &job);
     for (int64_t b = 0; b < plan->blocks; b++)
         add_block(plan, &rows->stats[i], &job.blocks[b], b);
@@ -151,7 +143,7 @@ const void *const *classes_beside(const struct plan *plan, const struct rows *ro
     if (first == 0 && rows->beside.whole)
         return (const void *const *)rows->logits;
     for (int j = 0; j < rows->beside.count; j++)
-        gathered[j] = class_address(plan, rows, row_beside(rows, j), first);
+        gathered[j] = logit_address(plan, rows, row_beside(rows, j), first);
     return gathered;
 }
 
@@ -183,7 +175,7 @@ static void sweep_across(const struct plan *plan, struct scratch scratch, struct
 
 void bend_block(const struct plan *plan, const struct rows *rows, int i, int64_t first, int64_t n,
                 double *z, double *slope) {
-    plan->kernels->widen(class_address(plan, rows, i, first), n, class_stride(&plan->shape->logits),
+    plan->kernels->widen(logit_address(plan, rows, i, first), n, class_stride(&plan->shape->logits),
                          z);
     plan->math->bend(z, n, plan->options->logit_scale, plan->options->softcap, slope);
 }
@@ -194,7 +186,7 @@ static void sweep_bent(const struct plan *plan, struct rows *rows, int i) {
     double z[BLOCK], largest = -INFINITY;
     int64_t prediction = -1;
     for (int64_t b = 0; b < plan->blocks; b++) {
-        const void *x = class_address(plan, rows, i, b * BLOCK);
+        const void *x = logit_address(plan, rows, i, b * BLOCK);
         int64_t n = block_length(plan, b);
         xent_stats raw, block;
         plan->kernels->widen(x, n, class_stride(logits), z);
@@ -221,7 +213,7 @@ static void read_label_logits(const struct plan *plan, struct rows *rows, int fr
     address[0] = &none;
     for (int i = from; i < from + count; i++)
         address[i - from] =
-            rows->kind[i] == ROW_COUNTED ? class_address(plan, rows, i, rows->label[i]) : &none;
+            rows->kind[i] == ROW_COUNTED ? logit_address(plan, rows, i, rows->label[i]) : &none;
     plan->kernels->pick(address, count, columns->label_logit + from);
     for (int i = from; !plan->formula.by.plain && i < from + count; i++)
         columns->label_slope[i] = plan->formula.by.scale;

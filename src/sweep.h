@@ -12,10 +12,18 @@
 void sweep_rows(const struct plan *plan, struct scratch scratch, struct rows *rows, int from,
                 int count);
 
-/* Where E of row i of the phase that begins at `from` is kept along a row (plan->keeps_terms,
- * ALONG). */
-void *kept_terms(const struct plan *plan, struct scratch scratch, const struct rows *rows, int from,
-                 int i);
+/* ALONG: one row, whose blocks several tasks may share. */
+struct along {
+    const struct plan *plan;
+    const struct rows *rows;
+    int row;
+    char *terms;        /* E of class 0; NULL: it is not kept */
+    xent_stats *blocks; /* [blocks] */
+};
+
+/* Row i of the phase that begins at `from`. */
+struct along row_along(const struct plan *plan, struct scratch scratch, const struct rows *rows,
+                       int from, int i);
 
 /* n classes from `first` on of a row, bent by softcap into z, with their slopes (NULL: not
  * wanted). */

@@ -156,7 +156,7 @@ static void test_ahead(const struct type *type, int style) {
 /* E computed again against E that was kept, at every alignment of the gradient. */
 static void test_again(const struct type *type, int style, int64_t n) {
     const xent_kernels *tested = xent_kernels_for(type->dtype);
-    if (type->element != type->lane || style == POISONED)
+    if (style == POISONED)
         return;
     draw_block(type, style, n, b.x);
     for (size_t off = 0; off < 80; off += off < 8 ? 1 : type->lane) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The kernels for up to ACROSS rows side by side, a lane a row, once per element type; same
+ * The kernels for up to MOST_ROWS rows side by side, a lane a row, once per element type; same
  * operations and order per row as in along_template.h. Include after it. Tiles hold lanes
  * [class][ACROSS]; one call of the functions on a "group" does the WIDTH rows that begin at its
  * pointers. */

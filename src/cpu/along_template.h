@@ -272,7 +272,8 @@ static inline __attribute__((always_inline)) void NAME(stream_terms)(const struc
                   apart = (int64_t)((uintptr_t)g % (uintptr_t)size);
     const vec factor_a = v_set(a);
     int64_t i = apart == 0 ? 0 : (size - apart) / (int64_t)sizeof(LANE);
-    i = apart % (int64_t)sizeof(LANE) != 0 || i > s->n ? s->n : i; /* no vector is aligned */
+    bool aligned = sizeof(ELEM) == sizeof(LANE) && apart % (int64_t)sizeof(LANE) == 0;
+    i = aligned && i < s->n ? i : s->n;
     for (int64_t c = 0; c < i; c += WIDTH)
         NAME(store)(g, c, i, v_mul(factor_a, NAME(term)(s, NAME(load)(s->x, c, i))));
     for (; i + WIDTH <= s->n; i += WIDTH)
@@ -287,8 +288,6 @@ static void NAME(grad_again)(const void *x, int64_t n, double scale, const xent_
     xent_stats copy = *stats;
     struct reference at = refer_to(&copy, scale);
     struct NAME(sweep) s = NAME(begin_sweep)(x, n, at, false);
-    if (sizeof(ELEM) != sizeof(LANE))
-        return;
     if (stats->shifted) {
         s.shifted = true;
         NAME(stream_terms)(&s, (LANE)a, g);

@@ -2,7 +2,8 @@
  * The kernel contract.
  *
  * A kernel sees one block: at most BLOCK consecutive classes of one row ("along"), or of up to
- * ACROSS rows side by side ("across"). A "lane" is float for F32, BF16 and F16, double for F64.
+ * MOST_ROWS rows side by side ("across"), of which ACROSS share a tile. A "lane" is float for F32,
+ * BF16 and F16, double for F64.
  * Kernels never see option structs, tensors or threads; they cannot fail; they allocate nothing;
  * pointers need no alignment.
  *
@@ -83,25 +84,25 @@ typedef struct xent_kernels {
     void (*grad)(const void *e, int64_t n, double a, void *g);
     void (*grad_more)(const void *e, int64_t n, double a, double b, const double *weight, void *g);
 
-    /* g = a*E where E was not kept: computed again from a block and its stats, and written past
-     * the caches. Only where elements are lanes; x and g must not overlap. Others see it after
-     * fence. */
+    /* grad where E was not kept: computed again from a block and its stats. Where elements are
+     * lanes, g is written past the caches, and others see it after fence. x and g must not
+     * overlap. */
     void (*grad_again)(const void *x, int64_t n, double scale, const xent_stats *stats, double a,
                        void *g);
     void (*fence)(void);
 
-    /* The same for rows in [1, MOST_ROWS] rows that begin at x[0], x[1], .., their classes
-     * class_stride elements apart, with the same bits per row. Fast where rows are neighbours in
-     * memory (x[j + 1] an element after x[j]), and where class_stride is 1. e: NULL, or, for n <=
-     * TILE, lanes [tiles][TILE][ACROSS] that receive E of ACROSS rows a tile. Without `more`, mass,
-     * gap and heat are 0. */
+    /* stats and stats_more of rows in [1, MOST_ROWS] rows that begin at x[0], x[1], .., their
+     * classes class_stride elements apart, with the same bits per row. Fast where rows are
+     * neighbours in memory (x[j + 1] an element after x[j]), and where class_stride is 1. e:
+     * NULL, or, for n <= TILE, lanes [tiles][TILE][ACROSS] that receive E of ACROSS rows a tile.
+     * Without `more`, mass, gap and heat are 0. */
     void (*stats_across)(const void *const *x, int rows, int64_t n, int64_t class_stride,
                          double scale, bool more, const double *weight, void *e,
                          xent_stats_columns *stats);
     /* E of n in [1, TILE] classes anywhere in a block, given the block's stats. */
     void (*terms_across)(const void *const *x, int rows, int64_t n, int64_t class_stride,
                          double scale, const xent_stats_columns *stats, void *e);
-    /* Of n in [1, TILE] classes, with E as left by the two above. */
+    /* grad and grad_more of n in [1, TILE] classes, with E as left by the two above. */
     void (*grad_across)(const void *e, int rows, int64_t n, const double *a, const double *b,
                         const double *weight, void *const *g, int64_t class_stride);
 
