@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT
+ * Products of matrices, once per lane type. PRODUCT_ROWS comes from the vocabulary: with
+ * PRODUCT_VECTORS vectors a row it is what the registers hold. Include after
+ * transpose_template.h. */
+enum { PRODUCT_VECTORS = 2, PRODUCT_COLUMNS = PRODUCT_VECTORS * WIDTH };
+
+/* The sums of a tile while they are in registers. */
+typedef struct tile_sums {
+    vec of[PRODUCT_ROWS][PRODUCT_VECTORS];
+} tile_sums;
+
+static inline void begin_sums(tile_sums *sums, const LANE *from, int64_t stride) {
+    for (int i = 0; i < PRODUCT_ROWS; i++)
+        for (int j = 0; j < PRODUCT_VECTORS; j++)
+            sums->of[i][j] = v_load(from + i * stride + j * WIDTH);
+}
+
+static inline void add_step(tile_sums *sums, const LANE *a, const LANE *b) {
+    vec columns[PRODUCT_VECTORS];
+    for (int j = 0; j < PRODUCT_VECTORS; j++)
+        columns[j] = v_load(b + j * WIDTH);
+    for (int i = 0; i < PRODUCT_ROWS; i++) {
+        vec row = v_set(a[i]);
+        for (int j = 0; j < PRODUCT_VECTORS; j++)
+            sums->of[i][j] = v_fma(row, columns[j], sums->of[i][j]);
+    }
+}
+
+static void product_tile(const void *a, const void *b, int64_t depth, const void *start, void *out,
+                         int64_t stride) {
+    const LANE *rows = a, *columns = b;
+    LANE *to = out;
+    tile_sums sums;
+    begin_sums(&sums, start ? start : out, start ? 0 : stride);
+    for (int64_t k = 0; k < depth; k++)
+        add_step(&sums, rows + k * PRODUCT_ROWS, columns + k * PRODUCT_COLUMNS);
+    for (int i = 0; i < PRODUCT_ROWS; i++)
+        for (int j = 0; j < PRODUCT_VECTORS; j++)
+            v_store(to + i * stride + j * WIDTH, sums.of[i][j]);
+}
+
+static inline void pack(const LANE *lanes, int64_t apart, int64_t step, int64_t count,
+                        int64_t width, int64_t depth, LANE *panel) {
+    for (int64_t k = 0; k < depth; k++)
+        for (int64_t i = 0; i < width; i++)
+            panel[k * width + i] = i < count ? lanes[i * apart + k * step] : 0;
+}
+
+static void pack_rows(const void *lanes, int64_t apart, int64_t step, int64_t count, int64_t depth,
+                      void *panel) {
+    if (count == PRODUCT_ROWS)
+        pack(lanes, apart, step, PRODUCT_ROWS, PRODUCT_ROWS, depth, panel);
+    else
+        pack(lanes, apart, step, count, PRODUCT_ROWS, depth, panel);
+}
+
+/* A full panel whose columns or whose steps are consecutive in memory is moved in vectors. */
+static void pack_columns(const void *lanes, int64_t apart, int64_t step, int64_t count,
+                         int64_t depth, void *panel) {
+    const LANE *from = lanes, *columns[WIDTH];
+    LANE *to = panel;
+    if (count < PRODUCT_COLUMNS || depth < 4 || (apart != 1 && step != 1)) {
+        pack(lanes, apart, step, count, PRODUCT_COLUMNS, depth, panel);
+        return;
+    }
+    for (int64_t k = 0; apart == 1 && k < depth; k++)
+        for (int j = 0; j < PRODUCT_COLUMNS; j += WIDTH)
+            v_store(to + k * PRODUCT_COLUMNS + j, v_load(from + k * step + j));
+    for (int j = 0; apart != 1 && j < PRODUCT_COLUMNS; j += WIDTH) {
+        for (int i = 0; i < WIDTH; i++)
+            columns[i] = from + (j + i) * apart;
+        rows_to_tile(columns, depth, PRODUCT_COLUMNS, to + j);
+    }
+}
+
+static const xent_products products = {.rows = PRODUCT_ROWS,
+                                       .columns = PRODUCT_COLUMNS,
+                                       .pack_rows = pack_rows,
+                                       .pack_columns = pack_columns,
+                                       .tile = product_tile};
