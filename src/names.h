@@ -7,6 +7,7 @@
 #define accept_denominator xent_private_accept_denominator
 #define accept_labels xent_private_accept_labels
 #define add_rows xent_private_add_rows
+#define begin_call xent_private_begin_call
 #define bend_block xent_private_bend_block
 #define block_columns xent_private_block_columns
 #define block_factor xent_private_block_factor
@@ -24,6 +25,7 @@
 #define count_labels xent_private_count_labels
 #define divide_scratch xent_private_divide_scratch
 #define dtype_name xent_private_dtype_name
+#define end_call xent_private_end_call
 #define fail xent_private_fail
 #define find_range xent_private_find_range
 #define finish_rows xent_private_finish_rows
@@ -45,6 +47,7 @@
 #define row_beside xent_private_row_beside
 #define row_run xent_private_row_run
 #define row_weight_at xent_private_row_weight_at
+#define run_call xent_private_run_call
 #define run_on_pool xent_private_run_on_pool
 #define run_ranges xent_private_run_ranges
 #define run_rows xent_private_run_rows
