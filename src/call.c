@@ -3,11 +3,11 @@
 #include "call.h"
 
 #include "labels.h"
+#include "memory.h"
 #include "rows.h"
 #include "tasks.h"
 #include "total.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 /* Scratch of one task that is taken from the stack. */
@@ -23,16 +23,6 @@ static int64_t group_length(const struct plan *plan, int64_t g) {
 
 static int64_t group_count(const struct plan *plan) {
     return (plan->shape->rows - 1) / plan->group_rows + 1;
-}
-
-/* malloc that keeps errno when it fails. Compilers that take malloc not to touch errno drop a plain
- * store. */
-static void *quiet_malloc(size_t size) {
-    volatile int *place = &errno;
-    int kept = *place;
-    void *piece = malloc(size);
-    *place = kept;
-    return piece;
 }
 
 /* All memory of the call in one piece, and none where the stack will do. Returns false if it cannot

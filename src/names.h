@@ -6,6 +6,7 @@
 
 #define accept_denominator xent_private_accept_denominator
 #define accept_labels xent_private_accept_labels
+#define add_gradient xent_private_add_gradient
 #define add_rows xent_private_add_rows
 #define begin_call xent_private_begin_call
 #define bend_block xent_private_bend_block
@@ -14,13 +15,20 @@
 #define block_length xent_private_block_length
 #define check_arguments xent_private_check_arguments
 #define check_count_arguments xent_private_check_count_arguments
+#define check_each_of_labels xent_private_check_each_of_labels
+#define check_label_dtype xent_private_check_label_dtype
 #define check_labels xent_private_check_labels
+#define check_linear_arguments xent_private_check_linear_arguments
 #define check_options xent_private_check_options
+#define check_outputs xent_private_check_outputs
 #define check_overlap xent_private_check_overlap
 #define check_tensor xent_private_check_tensor
+#define check_tensors xent_private_check_tensors
+#define check_weights xent_private_check_weights
 #define choose_group_rows xent_private_choose_group_rows
 #define classes_beside xent_private_classes_beside
 #define classify_labels xent_private_classify_labels
+#define clear_gradients xent_private_clear_gradients
 #define count_elements xent_private_count_elements
 #define count_labels xent_private_count_labels
 #define divide_scratch xent_private_divide_scratch
@@ -30,6 +38,7 @@
 #define find_range xent_private_find_range
 #define finish_rows xent_private_finish_rows
 #define finish_sum xent_private_finish_sum
+#define give_back_memory xent_private_give_back_memory
 #define gradient_denominator xent_private_gradient_denominator
 #define label_bits xent_private_label_bits
 #define lane_size xent_private_lane_size
@@ -38,7 +47,11 @@
 #define make_label_layout xent_private_make_label_layout
 #define make_plan xent_private_make_plan
 #define merge_stats xent_private_merge_stats
+#define plan_memory xent_private_plan_memory
+#define product_scratch xent_private_product_scratch
+#define quiet_malloc xent_private_quiet_malloc
 #define read_labels xent_private_read_labels
+#define read_linear_outputs xent_private_read_linear_outputs
 #define read_options xent_private_read_options
 #define read_outputs xent_private_read_outputs
 #define row_address xent_private_row_address
@@ -48,7 +61,9 @@
 #define row_run xent_private_row_run
 #define row_weight_at xent_private_row_weight_at
 #define run_call xent_private_run_call
+#define run_linear xent_private_run_linear
 #define run_on_pool xent_private_run_on_pool
+#define run_product xent_private_run_product
 #define run_ranges xent_private_run_ranges
 #define run_rows xent_private_run_rows
 #define run_tasks xent_private_run_tasks
@@ -59,6 +74,7 @@
 #define shape_text xent_private_shape_text
 #define stats_of_column xent_private_stats_of_column
 #define sweep_rows xent_private_sweep_rows
+#define take_memory xent_private_take_memory
 #define task_width xent_private_task_width
 #define view_rows xent_private_view_rows
 #define weight_at xent_private_weight_at

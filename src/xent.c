@@ -5,6 +5,7 @@
 #include "fail.h"
 #include "labels.h"
 #include "layout.h"
+#include "linear.h"
 #include "structs.h"
 
 /* Step 2: what the labels say, group by group as later the losses. */
@@ -63,6 +64,48 @@ xent_status xent_cross_entropy(const xent_tensor *logits, const xent_tensor *lab
         return status;
     if (shape.rows > 0)
         status = compute(&shape, &options, &outputs, total != NULL, &counts, error);
+    if (status == XENT_OK && total)
+        *total = counts;
+    return status;
+}
+
+/* The rows of the features take the place of those of logits. */
+static void set_linear_layout(layout *shape, const linear_inputs *inputs, const xent_tensor *labels,
+                              const xent_options *options, const xent_linear_outputs *given) {
+    xent_outputs outputs = XENT_OUTPUTS_INIT;
+    outputs.loss = given->loss;
+    outputs.lse = given->lse;
+    outputs.prediction = given->prediction;
+    outputs.label_probability = given->label_probability;
+    outputs.entropy = given->entropy;
+    outputs.grad = given->grad_features;
+    set_layout(shape, inputs->features, labels, options, &outputs);
+    shape->classes = inputs->weight->shape[0];
+}
+
+xent_status xent_linear_cross_entropy(const xent_tensor *features, const xent_tensor *weight,
+                                      const xent_tensor *bias, const xent_tensor *labels,
+                                      const xent_options *given_options,
+                                      const xent_linear_outputs *given_outputs, xent_total *total,
+                                      xent_error *error) {
+    const linear_inputs inputs = {.features = features, .weight = weight, .bias = bias};
+    xent_options options;
+    xent_linear_outputs outputs;
+    xent_status status;
+    layout shape;
+    if (error)
+        error->message[0] = '\0';
+    if ((status = read_options(given_options, &options, error)) != XENT_OK ||
+        (status = read_linear_outputs(given_outputs, &outputs, error)) != XENT_OK ||
+        (status = check_linear_arguments(features, weight, bias, labels, &options, &outputs,
+                                         error)) != XENT_OK)
+        return status;
+    set_linear_layout(&shape, &inputs, labels, &options, &outputs);
+    xent_total counts = count_all(&shape, &options);
+    if ((status = accept_labels(&shape, &options, &counts, error)) != XENT_OK ||
+        (status = accept_denominator(&options, &counts, error)) != XENT_OK)
+        return status;
+    status = run_linear(&shape, &inputs, &options, &outputs, total != NULL, &counts, error);
     if (status == XENT_OK && total)
         *total = counts;
     return status;

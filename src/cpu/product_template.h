@@ -39,11 +39,15 @@ static void product_tile(const void *a, const void *b, int64_t depth, const void
             v_store(to + i * stride + j * WIDTH, sums.of[i][j]);
 }
 
-static inline void pack(const LANE *lanes, int64_t apart, int64_t step, int64_t count,
+static inline void pack(const unsigned char *lanes, int64_t apart, int64_t step, int64_t count,
                         int64_t width, int64_t depth, LANE *panel) {
+    const int64_t size = sizeof(LANE);
     for (int64_t k = 0; k < depth; k++)
-        for (int64_t i = 0; i < width; i++)
-            panel[k * width + i] = i < count ? lanes[i * apart + k * step] : 0;
+        for (int64_t i = 0; i < width; i++) {
+            panel[k * width + i] = 0;
+            if (i < count)
+                memcpy(&panel[k * width + i], lanes + (i * apart + k * step) * size, sizeof(LANE));
+        }
 }
 
 static void pack_rows(const void *lanes, int64_t apart, int64_t step, int64_t count, int64_t depth,
