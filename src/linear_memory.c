@@ -73,9 +73,10 @@ void plan_memory(struct linear_memory *memory, int64_t rows, int64_t classes, in
 
 bool take_memory(struct linear_memory *memory, int32_t width) {
     divide(memory, width, NULL);
-    memory->piece = memory->size < SIZE_MAX ? quiet_malloc(memory->size) : NULL;
+    const size_t line = 64; /* vectors that lie across two lines take twice as long */
+    memory->piece = memory->size < SIZE_MAX - line ? quiet_malloc(memory->size + line) : NULL;
     if (memory->piece)
-        divide(memory, width, memory->piece);
+        divide(memory, width, (char *)memory->piece + line - (uintptr_t)memory->piece % line);
     return memory->piece != NULL;
 }
 

@@ -4,39 +4,27 @@
  * transpose_template.h. */
 enum { PRODUCT_VECTORS = 2, PRODUCT_COLUMNS = PRODUCT_VECTORS * WIDTH };
 
-/* The sums of a tile while they are in registers. */
-typedef struct tile_sums {
-    vec of[PRODUCT_ROWS][PRODUCT_VECTORS];
-} tile_sums;
-
-static inline void begin_sums(tile_sums *sums, const LANE *from, int64_t stride) {
-    for (int i = 0; i < PRODUCT_ROWS; i++)
-        for (int j = 0; j < PRODUCT_VECTORS; j++)
-            sums->of[i][j] = v_load(from + i * stride + j * WIDTH);
-}
-
-static inline void add_step(tile_sums *sums, const LANE *a, const LANE *b) {
-    vec columns[PRODUCT_VECTORS];
-    for (int j = 0; j < PRODUCT_VECTORS; j++)
-        columns[j] = v_load(b + j * WIDTH);
-    for (int i = 0; i < PRODUCT_ROWS; i++) {
-        vec row = v_set(a[i]);
-        for (int j = 0; j < PRODUCT_VECTORS; j++)
-            sums->of[i][j] = v_fma(row, columns[j], sums->of[i][j]);
-    }
-}
-
+/* The sums stay in registers. The tile below is the next one: its sums are asked for meanwhile. */
 static void product_tile(const void *a, const void *b, int64_t depth, const void *start, void *out,
                          int64_t stride) {
-    const LANE *rows = a, *columns = b;
+    const LANE *rows = a, *columns = b, *from = start ? start : out;
+    const int64_t from_stride = start ? 0 : stride;
     LANE *to = out;
-    tile_sums sums;
-    begin_sums(&sums, start ? start : out, start ? 0 : stride);
-    for (int64_t k = 0; k < depth; k++)
-        add_step(&sums, rows + k * PRODUCT_ROWS, columns + k * PRODUCT_COLUMNS);
+    vec sums[PRODUCT_ROWS][PRODUCT_VECTORS];
     for (int i = 0; i < PRODUCT_ROWS; i++)
         for (int j = 0; j < PRODUCT_VECTORS; j++)
-            v_store(to + i * stride + j * WIDTH, sums.of[i][j]);
+            sums[i][j] = v_load(from + i * from_stride + j * WIDTH);
+    for (int i = 0; i < PRODUCT_ROWS; i++)
+        __builtin_prefetch(to + (PRODUCT_ROWS + i) * stride, 1);
+    for (int64_t k = 0; k < depth; k++, rows += PRODUCT_ROWS, columns += PRODUCT_COLUMNS)
+        for (int i = 0; i < PRODUCT_ROWS; i++) {
+            vec row = v_set(rows[i]);
+            for (int j = 0; j < PRODUCT_VECTORS; j++)
+                sums[i][j] = v_fma(row, v_load(columns + j * WIDTH), sums[i][j]);
+        }
+    for (int i = 0; i < PRODUCT_ROWS; i++)
+        for (int j = 0; j < PRODUCT_VECTORS; j++)
+            v_store(to + i * stride + j * WIDTH, sums[i][j]);
 }
 
 static inline void pack(const unsigned char *lanes, int64_t apart, int64_t step, int64_t count,
