@@ -1,84 +1,52 @@
 /* SPDX-License-Identifier: MIT
- * Takes what a product adds to the gradients of weight and bias: some consecutive sums of one class
- * at a time. */
+ * Takes what a product adds to the gradient of weight or bias: some sums of one class at a time. */
 #include "add_gradient.h"
 
 #include "layout.h"
 
-#include <math.h>
-#include <string.h>
-
 /* Sums that are looked at together; no tile has more columns. */
 enum { SOME = 32 };
 
-/* n elements of a gradient from `to` on. */
-struct target {
-    char *to;
-    int32_t dtype;
-    int64_t n, stride;
-};
-
-/* The usual case, in which nothing is converted. */
-static void add_floats(const float *sums, int64_t n, bool adds, char *to) {
-    for (int64_t i = 0; i < n; i++) {
-        float before, sum = sums[i];
-        memcpy(&before, to + i * 4, sizeof before);
-        sum = adds ? before + sum : sum;
-        sum = sum == sum ? sum : NAN;
-        memcpy(to + i * 4, &sum, sizeof sum);
-    }
+static int64_t column_stride(const xent_tensor *gradient) {
+    return gradient->ndim > 1 ? gradient->stride[1] : 1;
 }
 
-static void add_some(const struct gradient_sum *sum, const void *sums, struct target target) {
-    const xent_kernels *elements = xent_kernels_for(target.dtype);
+static char *element(const xent_tensor *gradient, int64_t row, int64_t column) {
+    int64_t offset = row == 0 ? 0 : row * gradient->stride[0];
+    offset += column == 0 ? 0 : column * column_stride(gradient);
+    return (char *)gradient->data + offset * dtype_size(gradient->dtype);
+}
+
+/* In double, which rounds sums of two floats as float does once they are stored. */
+static void add_some(const struct gradient_sum *sum, const char *sums, char *to, int64_t n) {
+    const xent_kernels *elements = xent_kernels_for(sum->gradient->dtype);
+    const int64_t stride = column_stride(sum->gradient);
     double values[SOME], before[SOME];
-    if (sum->lane == 4 && target.dtype == XENT_F32 && target.stride == 1) {
-        add_floats(sums, target.n, sum->adds, target.to);
-        return;
-    }
-    sum->lanes->widen(sums, target.n, 1, values);
+    sum->lanes->widen(sums, n, 1, values);
     if (sum->adds)
-        elements->widen(target.to, target.n, target.stride, before);
-    for (int64_t i = 0; sum->adds && i < target.n; i++)
+        elements->widen(to, n, stride, before);
+    for (int64_t i = 0; sum->adds && i < n; i++)
         values[i] += before[i];
-    elements->narrow(values, target.n, target.to, target.stride);
-}
-
-static struct target target_at(const xent_tensor *gradient, int64_t row, int64_t column,
-                               int64_t n) {
-    int64_t offset = row * gradient->stride[0];
-    if (gradient->ndim > 1 && column > 0)
-        offset += column * gradient->stride[1];
-    return (struct target){.to = (char *)gradient->data + offset * dtype_size(gradient->dtype),
-                           .dtype = gradient->dtype,
-                           .n = n,
-                           .stride = gradient->ndim > 1 ? gradient->stride[1] : 1};
+    elements->narrow(values, n, to, stride);
 }
 
 void add_gradient(void *context, int64_t row, int64_t column, int64_t rows, int64_t columns,
                   const void *tile, int64_t stride) {
     const struct gradient_sum *sum = context;
-    int64_t first = column + sum->first, left = sum->features - first;
-    int64_t of_weight = left < columns ? left : columns;
-    for (int64_t i = 0; i < rows; i++) {
-        const char *sums = (const char *)tile + i * stride * sum->lane;
-        if (of_weight > 0)
-            add_some(sum, sums, target_at(sum->weight, row + i, first, of_weight));
-        if (of_weight < columns)
-            add_some(sum, sums + of_weight * sum->lane, target_at(sum->bias, row + i, 0, 1));
-    }
+    const int64_t lane = sum->lanes == xent_kernels_for(XENT_F64) ? 8 : 4;
+    for (int64_t i = 0; i < rows; i++)
+        add_some(sum, (const char *)tile + i * stride * lane,
+                 element(sum->gradient, row + i, column), columns);
 }
 
-void clear_gradients(const xent_tensor *weight, const xent_tensor *bias) {
+void clear_gradient(const xent_tensor *gradient) {
     static const double zeros[SOME];
-    for (int64_t c = 0; bias && c < bias->shape[0]; c++) {
-        struct target target = target_at(bias, c, 0, 1);
-        xent_kernels_for(target.dtype)->narrow(zeros, 1, target.to, 1);
-    }
-    for (int64_t c = 0; weight && c < weight->shape[0]; c++)
-        for (int64_t d = 0; d < weight->shape[1]; d += SOME) {
-            int64_t left = weight->shape[1] - d;
-            struct target target = target_at(weight, c, d, left < SOME ? left : SOME);
-            xent_kernels_for(target.dtype)->narrow(zeros, target.n, target.to, target.stride);
+    const int64_t columns = !gradient ? 0 : gradient->ndim > 1 ? gradient->shape[1] : 1;
+    for (int64_t row = 0; gradient && row < gradient->shape[0]; row++)
+        for (int64_t column = 0; column < columns; column += SOME) {
+            int64_t left = columns - column;
+            xent_kernels_for(gradient->dtype)
+                ->narrow(zeros, left < SOME ? left : SOME, element(gradient, row, column),
+                         column_stride(gradient));
         }
 }

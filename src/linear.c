@@ -120,30 +120,38 @@ static void find_grad_features(const struct linear *job) {
     multiply(job, &product);
 }
 
-/* The gradients of weight and bias, PRODUCT_DEPTH rows at a time. */
+/* What rows [row, row + rows) of the chunk add to the gradient of features [first, first + columns)
+ * of the weight; feature D is the one of the bias. */
+static void add_product(const struct linear *job, int64_t row, int64_t rows,
+                        const xent_tensor *grad, int64_t first, int64_t columns) {
+    const int64_t classes = job->shape->classes;
+    const char *logits = job->memory.logits + row * classes * job->lane;
+    bool is_lanes = first == 0 && dtype_size(grad->dtype) == job->lane && grad->stride[1] == 1;
+    struct gradient_sum sum = {.gradient = grad, .lanes = job->lanes, .adds = job->adds};
+    struct product product = {
+        .rows = classes,
+        .columns = columns,
+        .depth = rows,
+        .lane_bytes = job->lane,
+        .a = lanes_matrix(job, logits, 1, classes),
+        .b = lanes_matrix(job, row_of_lanes(job, row) + first * job->lane, job->features + 1, 1),
+        .out = is_lanes ? grad->data : NULL,
+        .out_stride = grad->stride[0],
+        .sink = add_gradient,
+        .context = &sum,
+        .adds = job->adds};
+    multiply(job, &product);
+}
+
+/* PRODUCT_DEPTH rows at a time. */
 static void add_grad_weight(struct linear *job) {
-    const int64_t classes = job->shape->classes, features = job->features;
-    const int64_t first = job->out->grad_weight ? 0 : features;
+    const xent_tensor *weight = job->out->grad_weight, *bias = job->out->grad_bias;
     for (int64_t row = 0; row < job->count; row += PRODUCT_DEPTH) {
-        int64_t left = job->count - row;
-        const char *logits = job->memory.logits + row * classes * job->lane;
-        struct gradient_sum sum = {.weight = job->out->grad_weight,
-                                   .bias = job->out->grad_bias,
-                                   .lanes = job->lanes,
-                                   .first = first,
-                                   .features = features,
-                                   .lane = job->lane,
-                                   .adds = job->adds};
-        struct product product = {
-            .rows = classes,
-            .columns = features + (job->out->grad_bias != NULL) - first,
-            .depth = left < PRODUCT_DEPTH ? left : PRODUCT_DEPTH,
-            .lane_bytes = job->lane,
-            .a = lanes_matrix(job, logits, 1, classes),
-            .b = lanes_matrix(job, row_of_lanes(job, row) + first * job->lane, features + 1, 1),
-            .sink = add_gradient,
-            .context = &sum};
-        multiply(job, &product);
+        int64_t left = job->count - row, rows = left < PRODUCT_DEPTH ? left : PRODUCT_DEPTH;
+        if (weight)
+            add_product(job, row, rows, weight, 0, job->features);
+        if (bias)
+            add_product(job, row, rows, bias, job->features, 1);
         job->adds = true;
     }
 }
@@ -246,6 +254,11 @@ static void add_row(struct linear *job, int64_t row, int64_t label) {
         run_chunk(job);
 }
 
+static void clear_gradients(const xent_linear_outputs *outputs) {
+    clear_gradient(outputs->grad_weight);
+    clear_gradient(outputs->grad_bias);
+}
+
 static void run_all_rows(struct linear *job) {
     enum { SOME = 64 };
     int64_t labels[SOME];
@@ -257,7 +270,7 @@ static void run_all_rows(struct linear *job) {
     }
     run_chunk(job);
     if (!job->adds)
-        clear_gradients(job->out->grad_weight, job->out->grad_bias);
+        clear_gradients(job->out);
 }
 
 /* ---- memory ---- */
@@ -317,7 +330,7 @@ xent_status run_linear(const layout *shape, const linear_inputs *inputs,
                          .denominator = gradient_denominator(options, counts),
                          .total = counts};
     if (shape->rows == 0) {
-        clear_gradients(outputs->grad_weight, outputs->grad_bias);
+        clear_gradients(outputs);
         return XENT_OK;
     }
     job.lanes = xent_kernels_for(job.lane == 8 ? XENT_F64 : XENT_F32);

@@ -28,7 +28,7 @@
 #define choose_group_rows xent_private_choose_group_rows
 #define classes_beside xent_private_classes_beside
 #define classify_labels xent_private_classify_labels
-#define clear_gradients xent_private_clear_gradients
+#define clear_gradient xent_private_clear_gradient
 #define count_elements xent_private_count_elements
 #define count_labels xent_private_count_labels
 #define divide_scratch xent_private_divide_scratch

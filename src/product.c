@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Rows and columns of a block, multiples of every tile's. MOST_TILE: lanes of the largest tile. */
-enum { BLOCK_ROWS = 96, BLOCK_COLUMNS = 1024, MOST_TILE = 12 * 32, MOST_COLUMNS = 32 };
+enum { BLOCK_ROWS = 264, BLOCK_COLUMNS = 1024, MOST_TILE = 12 * 32, MOST_COLUMNS = 32 };
 
 /* One task: its part of the rows or of the columns. */
 struct part {
@@ -105,10 +105,9 @@ static void copy_lanes(const struct part *part, int64_t rows, int64_t columns, c
                (size_t)(columns * part->lane));
 }
 
-/* A tile that is not whole, or whose sums the sink takes, is computed in memory of its own. */
+/* A tile that is not whole, or has no place in out, is computed in memory of its own. */
 static void run_tile(const struct part *part, int64_t row, int64_t column, const char *a,
                      const char *b, bool begins, int64_t depth) {
-    static const double zeros[MOST_COLUMNS];
     const struct product *product = part->product;
     const xent_products *by = part->by;
     int64_t rows = at_most(part->row_end - row, by->rows);
@@ -116,25 +115,22 @@ static void run_tile(const struct part *part, int64_t row, int64_t column, const
     bool whole = rows == by->rows && columns == by->columns;
     char *out = product->out;
     double start[MOST_COLUMNS] = {0}, tile[MOST_TILE];
-    const void *from = begins ? zeros : NULL;
     if (out)
         out += (row * product->out_stride + column) * part->lane;
-    if (begins && product->start) {
+    if (begins && product->start)
         memcpy(start, (const char *)product->start + column * part->lane,
                (size_t)(columns * part->lane));
-        from = start;
-    }
     if (out && whole) {
-        by->tile(a, b, depth, from, out, product->out_stride);
+        by->tile(a, b, depth, begins ? start : NULL, product->adds, out, product->out_stride);
         return;
     }
     if (!begins)
         copy_lanes(part, rows, columns, out, product->out_stride, (char *)tile, by->columns);
-    by->tile(a, b, depth, from, tile, by->columns);
-    if (out)
-        copy_lanes(part, rows, columns, (char *)tile, by->columns, out, product->out_stride);
-    else
+    by->tile(a, b, depth, begins ? start : NULL, false, tile, by->columns);
+    if (product->sink)
         product->sink(product->context, row, column, rows, columns, tile, by->columns);
+    else
+        copy_lanes(part, rows, columns, (char *)tile, by->columns, out, product->out_stride);
 }
 
 /* Some rows of a against the panels of b. */

@@ -27,10 +27,12 @@ struct product {
     int64_t rows, columns, depth, lane_bytes; /* depth 0: the start is all there is */
     matrix a, b;
     const void *start; /* lanes [columns] that all chains begin with; NULL: 0 */
-    void *out;         /* lanes, rows out_stride lanes apart; NULL: the sink takes the sums */
+    void *out;         /* lanes, rows out_stride lanes apart; NULL: the sink takes all sums */
     int64_t out_stride;
-    product_sink *sink; /* depth is at most PRODUCT_DEPTH then */
+    /* If not NULL, it takes the sums that do not fill a tile; depth is at most PRODUCT_DEPTH. */
+    product_sink *sink;
     void *context;
+    bool adds; /* to what is in out, with a sink */
 };
 
 /* Bytes of scratch memory, aligned as malloc does, that one task of a product needs. */

@@ -4,9 +4,10 @@
  * transpose_template.h. */
 enum { PRODUCT_VECTORS = 2, PRODUCT_COLUMNS = PRODUCT_VECTORS * WIDTH };
 
-/* The sums stay in registers. The tile below is the next one: its sums are asked for meanwhile. */
-static void product_tile(const void *a, const void *b, int64_t depth, const void *start, void *out,
-                         int64_t stride) {
+/* The sums stay in registers. What will be read in the end, or by the next tile, which is the one
+ * below, is asked for meanwhile. */
+static void product_tile(const void *a, const void *b, int64_t depth, const void *start, bool adds,
+                         void *out, int64_t stride) {
     const LANE *rows = a, *columns = b, *from = start ? start : out;
     const int64_t from_stride = start ? 0 : stride;
     LANE *to = out;
@@ -15,7 +16,7 @@ static void product_tile(const void *a, const void *b, int64_t depth, const void
         for (int j = 0; j < PRODUCT_VECTORS; j++)
             sums[i][j] = v_load(from + i * from_stride + j * WIDTH);
     for (int i = 0; i < PRODUCT_ROWS; i++)
-        __builtin_prefetch(to + (PRODUCT_ROWS + i) * stride, 1);
+        __builtin_prefetch(to + ((adds ? 0 : PRODUCT_ROWS) + i) * stride, 1);
     for (int64_t k = 0; k < depth; k++, rows += PRODUCT_ROWS, columns += PRODUCT_COLUMNS)
         for (int i = 0; i < PRODUCT_ROWS; i++) {
             vec row = v_set(rows[i]);
@@ -23,8 +24,11 @@ static void product_tile(const void *a, const void *b, int64_t depth, const void
                 sums[i][j] = v_fma(row, v_load(columns + j * WIDTH), sums[i][j]);
         }
     for (int i = 0; i < PRODUCT_ROWS; i++)
-        for (int j = 0; j < PRODUCT_VECTORS; j++)
-            v_store(to + i * stride + j * WIDTH, sums[i][j]);
+        for (int j = 0; j < PRODUCT_VECTORS; j++) {
+            LANE *place = to + i * stride + j * WIDTH;
+            vec sum = adds ? v_add(v_load(place), sums[i][j]) : sums[i][j];
+            v_store(place, v_select(v_eq(sum, sum), sum, v_set((LANE)NAN)));
+        }
 }
 
 static inline void pack(const unsigned char *lanes, int64_t apart, int64_t step, int64_t count,
