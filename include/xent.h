@@ -317,7 +317,7 @@ typedef struct xent_linear_outputs {
  * the bits of xent_cross_entropy, sums agree to 2^-100. The gradient g of the logits, rounded to
  * their type, gives
  *     grad_features[d] = sum_c g[c]*weight[c][d]     one chain of fma in the order of c
- *     grad_weight[c][d] = sum over rows of g[c]*features[d]      grad_bias[c] = sum over rows of g[c]
+ *     grad_weight[c][d] = sum over rows of g[c]*features[d]    grad_bias[c] = sum over rows of g[c]
  * where up to 256 counted rows are one chain, and the chains are added in the gradient's own type
  * (so that F32 or F64 suits BF16 better than BF16). The bits depend on neither threads nor
  * instruction set.

@@ -6,10 +6,10 @@
  * is that of the weight of a feature that is always 1, which each row of the chunk ends with. */
 #include "linear.h"
 
-#include "add_gradient.h"
 #include "call.h"
 #include "fail.h"
 #include "labels.h"
+#include "linear_gradient.h"
 #include "linear_memory.h"
 #include "product.h"
 #include "tasks.h"

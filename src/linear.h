@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Steps 3 and 4 of the linear form: some rows' logits at a time, which are never stored together. */
+ * Steps 3 and 4 of the linear form: the logits of some rows at a time, never all of them. */
 #ifndef XENT_SRC_LINEAR_H
 #define XENT_SRC_LINEAR_H
 

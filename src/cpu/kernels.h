@@ -69,10 +69,10 @@ typedef struct xent_stats_columns {
     double shifted[COLUMN], poisoned[COLUMN];
 } xent_stats_columns;
 
-/* Products of matrices of lanes, a tile of rows x columns outputs at a time. Each output is one chain
- * of fma in the order of the steps k: a[row][0]*b[0][column], a[row][1]*b[1][column], .. A panel
- * holds what a tile takes from one matrix in the order in which it is taken: of a [depth][rows], of
- * b [depth][columns]. */
+/* Products of matrices of lanes, a tile of rows x columns outputs at a time. Each output is one
+ * chain of fma in the order of the steps k: a[row][0]*b[0][column], a[row][1]*b[1][column], .. A
+ * panel holds what a tile takes from one matrix in the order in which it is taken: of a
+ * [depth][rows], of b [depth][columns]. */
 typedef struct xent_products {
     int rows, columns;
     /* Steps [0, depth) of `count` rows (or columns), which lie `apart` lanes from each other and

@@ -7,8 +7,8 @@
  * at p[4] + i, and so on; v_store_fours writes them there; v_exchange_fours takes every four
  * lanes of four vectors as a matrix and exchanges its rows and columns. */
 
-/* Lanes [0, n) of the rows that begin at from[0 .. WIDTH) into a tile whose vectors lie `pitch` lanes
- * apart. The last four may overlap those before them; of fewer than four, four are read and
+/* Lanes [0, n) of the rows that begin at from[0 .. WIDTH) into a tile whose vectors lie `pitch`
+ * lanes apart. The last four may overlap those before them; of fewer than four, four are read and
  * written. */
 static inline void rows_to_tile(const LANE *const *from, int64_t n, int64_t pitch, LANE *tile) {
 #ifdef FOURS

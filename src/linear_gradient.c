@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Takes what a product adds to the gradient of weight or bias: some sums of one class at a time. */
-#include "add_gradient.h"
+#include "linear_gradient.h"
 
 #include "layout.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Takes what a product adds to the gradient of weight or bias. */
-#ifndef XENT_SRC_ADD_GRADIENT_H
-#define XENT_SRC_ADD_GRADIENT_H
+#ifndef XENT_SRC_LINEAR_GRADIENT_H
+#define XENT_SRC_LINEAR_GRADIENT_H
 
 #include "cpu/kernels.h"
 #include "names.h"
