@@ -196,21 +196,17 @@ static void every_failing_allocation_is_survived(void **state) {
 
 /* A chunk of rows, and then what a weight per class needs. */
 static void the_linear_form_survives_failing_allocations(void **state) {
-    enum { ROWS = 3, CLASSES_MANY = 1100, FEATURES = 2 };
-    static float features[ROWS][FEATURES], weight[CLASSES_MANY][FEATURES], class_weight[1100];
-    static float grad[CLASSES_MANY][FEATURES];
-    static int64_t labels[ROWS];
-    xent_tensor x = xent_matrix(features, XENT_F32, ROWS, FEATURES);
-    xent_tensor w = xent_matrix(weight, XENT_F32, CLASSES_MANY, FEATURES), g = w;
-    xent_tensor y = xent_vector(labels, XENT_I64, ROWS);
-    xent_tensor k = xent_vector(class_weight, XENT_F32, CLASSES_MANY);
+    enum { MANY = 1100 };
+    static float features[3][2], weight[MANY][2], grad[MANY][2], class_weight[MANY] = {1};
+    static int64_t labels[3];
+    xent_tensor x = xent_matrix(features, XENT_F32, 3, 2),
+                w = xent_matrix(weight, XENT_F32, MANY, 2);
+    xent_tensor y = xent_vector(labels, XENT_I64, 3), k = xent_vector(class_weight, XENT_F32, MANY);
+    xent_tensor g = xent_matrix(grad, XENT_F32, MANY, 2);
     xent_options options = XENT_OPTIONS_INIT;
     xent_linear_outputs outputs = XENT_LINEAR_OUTPUTS_INIT;
     xent_error error;
     (void)state;
-    for (int c = 0; c < CLASSES_MANY; c++)
-        class_weight[c] = 1;
-    g.data = grad;
     options.class_weight = &k;
     outputs.grad_weight = &g;
     for (int nth = 1; nth <= 3; nth++) {

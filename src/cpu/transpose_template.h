@@ -24,7 +24,7 @@ static inline void rows_to_tile(const LANE *const *from, int64_t n, int64_t pitc
 #else
     for (int row = 0; row < WIDTH; row++)
         for (int64_t c = 0; c < n; c++)
-            tile[c * pitch + row] = from[row][c];
+            memcpy(tile + c * pitch + row, from[row] + c, sizeof(LANE));
 #endif
 }
 
