@@ -96,3 +96,11 @@ xent_status check_tensor(const char *name, const xent_tensor *tensor, xent_error
                     name, shape_text(shape, tensor->ndim, tensor->shape));
     return XENT_OK;
 }
+
+xent_status check_tensors(const named_tensor *list, int count, xent_error *error) {
+    xent_status status = XENT_OK;
+    for (int i = 0; status == XENT_OK && i < count; i++)
+        if (list[i].tensor)
+            status = check_tensor(list[i].name, list[i].tensor, error);
+    return status;
+}
