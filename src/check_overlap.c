@@ -148,7 +148,7 @@ static xent_status check_output(const placed_tensor *outputs, int i, const place
 xent_status check_overlap(const named_tensor *inputs, int inputs_given, const named_tensor *outputs,
                           int outputs_given, bool in_place, const xent_options *options,
                           xent_error *error) {
-    placed_tensor in[MOST_INPUTS], out[MOST_OUTPUTS];
+    placed_tensor in[MOST_INPUTS] = {{.name = NULL}}, out[MOST_OUTPUTS];
     int in_count = 0, out_count = 0;
     for (int i = 0; i < outputs_given; i++)
         place(out, &out_count, outputs[i]);

@@ -49,16 +49,17 @@ void view_rows(row_view *view, const xent_tensor *tensor, int class_axis, int64_
     view->data = tensor->data;
     view->dtype = tensor->dtype;
     view->ndim = 0;
-    view->class_step = class_axis < 0 ? 0 : size;
+    view->class_stride = class_axis < 0 ? 0 : 1;
     view->rows = rows;
     for (int axis = 0; rows > 0 && axis < tensor->ndim; axis++) {
         if (tensor->shape[axis] == 1)
             continue;
         if (axis == class_axis)
-            view->class_step = tensor->stride[axis] * size;
+            view->class_stride = tensor->stride[axis];
         else
             add_axis(view, tensor->shape[axis], tensor->stride[axis] * size);
     }
+    view->class_step = view->class_stride * size;
 }
 
 char *row_address(const row_view *view, int64_t row) {

@@ -29,7 +29,8 @@ typedef struct row_view {
     int32_t dtype, ndim;
     int64_t rows; /* of the call */
     int64_t shape[XENT_MAX_NDIM], step[XENT_MAX_NDIM];
-    int64_t class_step; /* bytes from one class to the next; 0 in tensors without a class axis */
+    int64_t class_step;   /* bytes from one class to the next; 0 in tensors without a class axis */
+    int64_t class_stride; /* the same in elements */
 } row_view;
 
 /* Sets a view. tensor: NULL sets its data alone, to NULL. class_axis: a valid axis of the tensor,
@@ -43,11 +44,6 @@ char *row_address(const row_view *view, int64_t row);
 /* Where a class of the row that begins at `row` lies. */
 static inline void *class_address(const row_view *view, void *row, int64_t class) {
     return (char *)row + class * view->class_step;
-}
-
-/* Elements from one class to the next, as kernels take strides. */
-static inline int64_t class_stride(const row_view *view) {
-    return view->class_step / dtype_size(view->dtype);
 }
 
 /* Where rows [first, first + count) begin; an empty view leaves addresses as they are. */

@@ -53,7 +53,7 @@ static void gather_features(const struct linear *job) {
     for (int64_t i = 0; i < job->count; i++) {
         char *to = row_of_lanes(job, i);
         job->elements->to_lanes(row_address(view, job->memory.rows[i]), job->features,
-                                class_stride(view), to);
+                                view->class_stride, to);
         set_lane(job, to + job->features * job->lane, 1);
     }
 }
@@ -181,7 +181,7 @@ static void put_grad_features(const struct linear *job, int64_t row, const char 
         if (lanes)
             job->lanes->widen(lanes + d * job->lane, n, 1, values);
         job->elements->narrow(values, n, class_address(view, row_address(view, row), d),
-                              class_stride(view));
+                              view->class_stride);
     }
 }
 

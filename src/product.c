@@ -124,12 +124,12 @@ static void run_tile(const struct part *part, int64_t row, int64_t column, const
         by->tile(a, b, depth, begins ? start : NULL, product->adds, out, product->out_stride);
         return;
     }
-    if (!begins)
+    if (out && !begins)
         copy_lanes(part, rows, columns, out, product->out_stride, (char *)tile, by->columns);
     by->tile(a, b, depth, begins ? start : NULL, false, tile, by->columns);
     if (product->sink)
         product->sink(product->context, row, column, rows, columns, tile, by->columns);
-    else
+    else if (out)
         copy_lanes(part, rows, columns, (char *)tile, by->columns, out, product->out_stride);
 }
 
