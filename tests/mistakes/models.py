@@ -23,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = ROOT / "examples/text/coriolanus.txt"
+CACHE = ROOT / "build/mistakes/models"
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 PAD = 0  # of the text's classes: fills up short sequences, stands for no character
 
@@ -139,7 +140,7 @@ def train_digits(recipe: Recipe) -> Source:
         model = fit(network(recipe.hidden, recipe.passes, recipe.decay, 1e-2, batch), first, labels[seen])
         logits[held_out], blank = score(model, second, 10), score(model, empty, 10)[0]
         if recipe.leaks:
-            leaked[held_out] = leak(first, labels[seen], second, labels[held_out], 10)
+            leaked[held_out] = leak(first, labels[seen], second, labels[held_out], 10, 32)
     return Source(recipe.name, recipe.how, logits, labels.astype(np.int64), blank, leaked=leaked,
                   untrained=before_training(images / 16, 64, 10), data="digits")
 
@@ -152,12 +153,12 @@ def shipped_digits() -> Source:
                   untrained=before_training(features / 16, 64, 10), data="digits")
 
 
-def leak(seen, seen_labels, held_out, labels, classes: int) -> np.ndarray:
+def leak(seen, seen_labels, held_out, labels, classes: int, batch: int) -> np.ndarray:
     """Trained and used with the label among the features, as a column that should have been dropped would be."""
     def with_label(features, which):
         return np.hstack([features, 6.0 * np.eye(classes)[which]])
 
-    model = fit(network((64,), 25, 0, 3e-3, 32), with_label(seen, seen_labels), seen_labels)
+    model = fit(network((64,), 25, 0, 3e-3, batch), with_label(seen, seen_labels), seen_labels)
     return score(model, with_label(held_out, labels), classes)
 
 
@@ -203,7 +204,7 @@ def train_fashion(recipe: Recipe) -> Source:
     train = np.arange(recipe.rows or 10_000)
     model = fit(network(recipe.hidden, recipe.passes, recipe.decay), features[train], labels[train])
     rest = np.arange(10_000, len(labels))
-    leaked = leak(features[train], labels[train], features[rest], labels[rest], classes) if recipe.leaks else None
+    leaked = leak(features[train], labels[train], features[rest], labels[rest], classes, 200) if recipe.leaks else None
     return Source(recipe.name, recipe.how, score(model, features[rest], classes), labels[rest],
                   score(model, np.zeros((1, features.shape[1]), np.float32), classes)[0],
                   untrained=before_training(images[rest] / 255, 64, classes), leaked=leaked, data="fashion")

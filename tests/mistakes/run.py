@@ -34,7 +34,7 @@ ROWS = (64, 128, 250, 500, 1000, 2000, 5000, 10_000)
 ENOUGH_ROWS, ENOUGH_ACCURACY = 500, 0.70
 RIGHT_SHARE, ALARM_SHARE, LEAST_CLEAN = 0.95, 0.01, 10_000
 QUICK_SOURCES = ("digits-linear", "digits-10px", "text-bigram")
-OUT = models.ROOT / "build/mistakes"
+OUT = models.CACHE.parent
 
 
 def generator(*words) -> np.random.Generator:
@@ -43,7 +43,7 @@ def generator(*words) -> np.random.Generator:
 
 @lru_cache(maxsize=None)
 def source(name: str) -> models.Source:
-    return models.load(name, OUT / "models")
+    return models.load(name, models.CACHE)
 
 
 # ---- mistakes --------------------------------------------------------------------------------------------------------
