@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ * A class that labels rows of all kinds: 0, 255 or the last one as a mark of rows to leave out that
+ * nobody declared. */
+#include "diagnosis.h"
+#include "tails.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+/* Rows labelled with one class, and how many of them are predicted as each other class. */
+typedef struct mark {
+    int32_t label;
+    int64_t rows, failures;
+    int64_t *predicted;
+} mark;
+
+static void count_failures(const xent_diagnosis *all, mark *of) {
+    for (int64_t c = 0; c < all->classes; c++)
+        of->predicted[c] = 0;
+    for (int64_t row = 0; row < all->rows; row++) {
+        int32_t prediction = all->predictions[row];
+        if (all->labels[row] == of->label && prediction >= 0 && prediction != of->label)
+            of->predicted[prediction]++;
+    }
+}
+
+/* How much the failures look like all other rows: sum over classes of the lesser share. Classes
+ * that are merely confused fail towards a few others. */
+static double overlap(const xent_diagnosis *all, const mark *of) {
+    int64_t others = 0;
+    double sum = 0.0;
+    for (int64_t c = 0; c < all->classes; c++)
+        others += c == of->label ? 0 : all->prediction_counts[c] - of->predicted[c];
+    for (int64_t c = 0; c < all->classes && others > 0; c++) {
+        if (c != of->label)
+            sum += fmin((double)of->predicted[c] / (double)of->failures,
+                        (double)(all->prediction_counts[c] - of->predicted[c]) / (double)others);
+    }
+    return sum;
+}
+
+static void report(xent_diagnosis *all, const mark *of, double alike, double chance) {
+    double rows = (double)of->rows;
+    record *finding = add_finding(all, "undeclared-ignore", XENT_MISTAKE, 0.2);
+    say(finding,
+        "label %" PRId32 " seems to mark rows to leave out: %" PRId64 " of the %" PRId64
+        " rows that have it are predicted as other classes, as varied as those of all other rows",
+        of->label, of->failures, of->rows);
+    set_fix(finding, "Mark such rows with a value that is no class, as -100, and declare it "
+                     "(--ignore -100).");
+    add_evidence(finding, "label", of->label);
+    add_evidence(finding, "rows_with_label", rows);
+    add_evidence(finding, "failures", (double)of->failures);
+    add_evidence(finding, "agreement", (double)all->agreeing / (double)all->judged);
+    add_evidence(finding, "agreement_others",
+                 (double)(all->agreeing - (of->rows - of->failures)) /
+                     ((double)all->judged - rows));
+    add_evidence(finding, "overlap", alike);
+    add_evidence(finding, "chance", chance);
+}
+
+/* The class fails more often than the others by Fisher's test and by a fifth of all rows, and its
+ * failures are as varied as all others. */
+static bool is_mark(const xent_diagnosis *all, const mark *of, double *alike, double *chance) {
+    const double much_worse = 0.2, varied = 0.7;
+    int64_t others = all->judged - of->rows, right = all->agreeing - (of->rows - of->failures);
+    if (all->classes < 4 || of->failures == 0 || others == 0)
+        return false;
+    double rate = (double)of->failures / (double)of->rows;
+    double other_rate = 1.0 - (double)right / (double)others;
+    *chance =
+        hypergeometric_above(of->failures, of->rows, all->judged - all->agreeing, all->judged);
+    *alike = overlap(all, of);
+    return rate >= other_rate + much_worse && *chance <= test_level() && *alike >= varied;
+}
+
+void judge_padding(xent_diagnosis *all) {
+    const int64_t marks[] = {0, 255, all->classes - 1};
+    if (has_mistake(all) || all->judged == 0)
+        return;
+    int64_t *predicted = take_array(all->classes, sizeof *predicted);
+    for (int i = 0; predicted && i < 3; i++) {
+        double alike, chance;
+        mark of = {.label = (int32_t)marks[i], .predicted = predicted};
+        if (marks[i] >= all->classes || (i == 2 && marks[2] == 255))
+            continue;
+        of.rows = all->label_counts[of.label];
+        of.failures = of.rows - all->agreeing_counts[of.label];
+        count_failures(all, &of);
+        if (!is_mark(all, &of, &alike, &chance))
+            continue;
+        report(all, &of, alike, chance);
+        break;
+    }
+    free(predicted);
+}
