@@ -15,12 +15,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
-import batches
-import mistakes
-import models
-import page
+try:
+    import numpy as np
+    import batches
+    import mistakes
+    import models
+    import page
+except ImportError as missing:
+    print(f"{missing}: needs the packages of tests/cli/requirements.txt")
+    sys.exit(77)
 
 ROWS = 1000
 # Of each finding the mistake that is shown.

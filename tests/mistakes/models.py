@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -284,7 +285,7 @@ def load(name: str, folder: Path) -> Source:
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob(f"{name}-*.npz"):
             old.unlink()
-        unfinished = path.with_suffix(".part")
+        unfinished = path.with_suffix(f".{os.getpid()}")
         arrays = {key: getattr(made, key) for key in ARRAYS if getattr(made, key) is not None}
         with unfinished.open("wb") as file:
             np.savez(file, name=made.name, how=made.how, data=made.data, **arrays)

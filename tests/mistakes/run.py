@@ -22,13 +22,16 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
-import batches
-import clean
-import mistakes
-import models
-import page
+try:
+    import numpy as np
+    import batches
+    import clean
+    import mistakes
+    import models
+    import page
+except ImportError as missing:
+    print(f"{missing}: needs the packages of tests/cli/requirements.txt")
+    sys.exit(77)
 
 ROWS = (64, 128, 250, 500, 1000, 2000, 5000, 10_000)
 ENOUGH_ROWS, ENOUGH_ACCURACY = 500, 0.70
