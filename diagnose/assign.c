@@ -6,45 +6,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows first, first + step, ..: 0 and 1 of 2 are the halves, 0 of 1 is all. */
-typedef struct part {
-    int64_t first, step;
-} part;
-static const part EVEN = {0, 2}, ODD = {1, 2}, ALL = {0, 1};
-
 typedef struct fitting {
     const xent_diagnosis *all;
     int32_t *counts; /* a table of classes^2; NULL: too many classes */
     int32_t *to;     /* of a half */
 } fitting;
 
-static bool is_judged(const xent_diagnosis *all, int64_t row) {
-    return all->predictions[row] >= 0 && all->labels[row] >= 0 && all->labels[row] < all->classes;
+bool lies_in(const xent_diagnosis *all, int64_t row, enum half which) {
+    return all->distinct[row] && (which == BOTH_HALVES || (all->keys[row] & 1) == which);
 }
 
-static void count_pairs(const fitting *fit, part which) {
+static void count_pairs(const fitting *fit, enum half which) {
     const xent_diagnosis *all = fit->all;
     int64_t classes = all->classes;
     memset(fit->counts, 0, (size_t)(classes * classes) * sizeof *fit->counts);
-    for (int64_t row = which.first; row < all->rows; row += which.step) {
-        if (is_judged(all, row))
+    for (int64_t row = 0; row < all->rows; row++) {
+        if (lies_in(all, row, which))
             fit->counts[all->labels[row] * classes + all->predictions[row]]++;
     }
 }
 
-static xent_status fit_part(const fitting *fit, part which, int32_t *to) {
+static xent_status fit_half(const fitting *fit, enum half which, int32_t *to) {
     if (!fit->counts)
-        return assign_greedily(fit->all, which.first, which.step, to);
+        return assign_greedily(fit->all, which, to);
     count_pairs(fit, which);
     return assign_exactly(fit->counts, (int32_t)fit->all->classes, to);
 }
 
-/* Holds an assignment against the identity; returns the chance. */
-static double try_part(const fitting *fit, part which, comparison *sum) {
+/* Holds an assignment against the identity, by rows and by columns; returns the larger chance. */
+static double try_half(const fitting *fit, enum half which, comparison *sum) {
     const xent_diagnosis *all = fit->all;
     comparison found = {0, 0, 0};
-    for (int64_t row = which.first; row < all->rows; row += which.step) {
-        if (!is_judged(all, row))
+    for (int64_t row = 0; row < all->rows; row++) {
+        if (!lies_in(all, row, which))
             continue;
         bool given = all->predictions[row] == all->labels[row];
         bool other = all->predictions[row] == fit->to[all->labels[row]];
@@ -55,7 +49,8 @@ static double try_part(const fitting *fit, part which, comparison *sum) {
     sum->given_only += found.given_only;
     sum->other_only += found.other_only;
     sum->other += found.other;
-    return chance_of(&found);
+    double by_rows = chance_of(&found), by_columns = chance_of_columns(all, fit->to, which);
+    return by_rows > by_columns ? by_rows : by_columns;
 }
 
 /* What any assignment can gain over the identity: of each label the largest count. */
@@ -73,18 +68,18 @@ static bool can_gain(const fitting *fit) {
 }
 
 static xent_status try_halves_crosswise(const fitting *fit, assignment *held) {
-    xent_status status = fit_part(fit, EVEN, fit->to);
+    xent_status status = fit_half(fit, FIRST_HALF, fit->to);
     if (status != XENT_OK)
         return status;
-    double chance = try_part(fit, ODD, &held->test);
-    status = fit_part(fit, ODD, fit->to);
+    double chance = try_half(fit, OTHER_HALF, &held->test);
+    status = fit_half(fit, OTHER_HALF, fit->to);
     if (status != XENT_OK)
         return status;
-    double other = try_part(fit, EVEN, &held->test);
+    double other = try_half(fit, FIRST_HALF, &held->test);
     chance = 2.0 * (chance < other ? chance : other);
     held->chance = chance < 1.0 ? chance : 1.0;
     held->found = held->chance <= test_level();
-    return held->found ? fit_part(fit, ALL, held->to) : XENT_OK;
+    return held->found ? fit_half(fit, BOTH_HALVES, held->to) : XENT_OK;
 }
 
 static void count_moved(const xent_diagnosis *all, assignment *held) {
@@ -102,7 +97,7 @@ static xent_status run(fitting *fit, assignment *held) {
         fit->counts = take_array(all->classes * all->classes, sizeof *fit->counts);
         if (!fit->counts)
             return XENT_NO_MEMORY;
-        count_pairs(fit, ALL);
+        count_pairs(fit, BOTH_HALVES);
         if (!can_gain(fit))
             return XENT_OK;
     }

@@ -138,6 +138,9 @@ static xent_status take_labels(xent_diagnosis *all, const xent_tensor *labels,
     xent_options counting = *options;
     counting.on_bad_label = XENT_BAD_LABEL_IGNORE;
     counting.class_weight = counting.row_weight = NULL;
+    if (all->rows > INT32_MAX - 1)
+        return refuse(error, XENT_BAD_ARGUMENT,
+                      "%" PRId64 " rows are more than a diagnosis counts (2^31 - 2)", all->rows);
     if (all->classes > INT32_MAX - 1)
         return refuse(error, XENT_BAD_ARGUMENT,
                       "%" PRId64 " classes are more than a diagnosis counts (2^31 - 2)",
@@ -259,6 +262,8 @@ static xent_status count_classes(xent_diagnosis *all) {
 /* Causes come before their consequences, which ask what was found. */
 static xent_status judge(xent_diagnosis *all) {
     xent_status status = count_classes(all);
+    if (status == XENT_OK)
+        status = find_duplicates(all);
     if (status != XENT_OK)
         return status;
     judge_labels(all);
@@ -272,7 +277,8 @@ static xent_status judge(xent_diagnosis *all) {
     judge_agreement(all);
     judge_classes(all);
     judge_temperature(all);
-    return judge_duplicates(all);
+    judge_duplicates(all);
+    return XENT_OK;
 }
 
 xent_status xent_diagnosis_finish(xent_diagnosis *diagnosis, xent_error *error) {
@@ -336,11 +342,12 @@ void xent_diagnosis_free(xent_diagnosis *diagnosis) {
     if (!diagnosis)
         return;
     void *const arrays[] = {
-        diagnosis->labels,        diagnosis->predictions,       diagnosis->across,
-        diagnosis->largest,       diagnosis->confidence,        diagnosis->keys,
-        diagnosis->lse,           diagnosis->gathered,          diagnosis->halves,
-        diagnosis->label_counts,  diagnosis->prediction_counts, diagnosis->agreeing_counts,
-        diagnosis->sample.logits, diagnosis->sample.labels,     diagnosis->store,
+        diagnosis->labels,          diagnosis->predictions,   diagnosis->across,
+        diagnosis->largest,         diagnosis->confidence,    diagnosis->keys,
+        diagnosis->distinct,        diagnosis->lse,           diagnosis->gathered,
+        diagnosis->halves,          diagnosis->label_counts,  diagnosis->prediction_counts,
+        diagnosis->agreeing_counts, diagnosis->sample.logits, diagnosis->sample.labels,
+        diagnosis->store,
     };
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);

@@ -59,6 +59,13 @@ typedef struct sample {
     double loss[SCALES];
 } sample;
 
+/* Rows and earlier equal ones. */
+typedef struct duplicates {
+    int64_t pairs, conflicts; /* all, and those with different labels */
+    int64_t row, other;       /* the first such */
+    double allowed;           /* the most conflicts to be expected */
+} duplicates;
+
 struct xent_diagnosis {
     xent_options run;   /* how blocks are scored */
     int32_t logits_are; /* as declared */
@@ -73,6 +80,7 @@ struct xent_diagnosis {
     int32_t *across;   /* predictions of the transposed logits; NULL unless they are square */
     float *largest;    /* of `across`: the largest logit of each column so far */
     float *confidence; /* the largest probability of each row */
+    bool *distinct;    /* judged, and no earlier row is equal and has the same label */
     uint64_t *keys;    /* equal for equal rows, else hardly ever */
     double *lse;       /* of a part */
     float *gathered;   /* rows as floats, side by side */
@@ -83,6 +91,8 @@ struct xent_diagnosis {
     logit_facts logit_facts;
     sample sample;
 
+    duplicates duplicates;
+    int64_t distinct_rows;
     int64_t judged, agreeing; /* rows with a class and a prediction; those where they agree */
     int64_t *label_counts, *prediction_counts, *agreeing_counts; /* of them, per class */
 
@@ -132,14 +142,15 @@ void *take_array(int64_t count, size_t size);
 /* The level of each test. */
 double test_level(void);
 
-void judge_labels(xent_diagnosis *all);            /* outside [0, C), marks, none counted */
-void judge_values(xent_diagnosis *all);            /* NaN, overflow, constant rows, sums of 1 */
-xent_status judge_repeats(xent_diagnosis *all);    /* labels repeated to fit */
-xent_status judge_order(xent_diagnosis *all);      /* other labellings of the rows */
-void judge_agreement(xent_diagnosis *all);         /* shuffled, untrained, leakage */
-void judge_padding(xent_diagnosis *all);           /* a class that marks rows to leave out */
-xent_status judge_duplicates(xent_diagnosis *all); /* equal rows, other labels */
-void judge_classes(xent_diagnosis *all);           /* never predicted, never present */
+xent_status find_duplicates(xent_diagnosis *all);
+void judge_labels(xent_diagnosis *all);         /* outside [0, C), marks, none counted */
+void judge_values(xent_diagnosis *all);         /* NaN, overflow, constant rows, sums of 1 */
+xent_status judge_repeats(xent_diagnosis *all); /* labels repeated to fit */
+xent_status judge_order(xent_diagnosis *all);   /* other labellings of the rows */
+void judge_agreement(xent_diagnosis *all);      /* shuffled, untrained, leakage */
+void judge_padding(xent_diagnosis *all);        /* a class that marks rows to leave out */
+void judge_duplicates(xent_diagnosis *all);     /* equal rows, other labels */
+void judge_classes(xent_diagnosis *all);        /* never predicted, never present */
 void judge_temperature(xent_diagnosis *all);
 
 #endif

@@ -30,18 +30,16 @@ static void add_pair(pairs *held, int32_t label, int32_t prediction) {
     held->most = place->count > held->most ? place->count : held->most;
 }
 
-static xent_status count_pairs(const xent_diagnosis *all, int64_t first, int64_t step,
-                               pairs *held) {
+static xent_status count_pairs(const xent_diagnosis *all, enum half which, pairs *held) {
     held->bits = 1;
-    while (held->bits < 40 && (INT64_C(1) << held->bits) < 2 * (all->rows / step + 1))
+    while (held->bits < 40 && (INT64_C(1) << held->bits) < 2 * (all->rows + 1))
         held->bits++;
     held->places = take_array(INT64_C(1) << held->bits, sizeof *held->places);
     if (!held->places)
         return XENT_NO_MEMORY;
-    for (int64_t row = first; row < all->rows; row += step) {
-        int32_t label = all->labels[row], prediction = all->predictions[row];
-        if (prediction >= 0 && label >= 0 && label < all->classes)
-            add_pair(held, label, prediction);
+    for (int64_t row = 0; row < all->rows; row++) {
+        if (lies_in(all, row, which))
+            add_pair(held, all->labels[row], all->predictions[row]);
     }
     return XENT_OK;
 }
@@ -94,11 +92,11 @@ static void assign(const pairs *held, const int64_t *order, int64_t classes, boo
     assign_rest(classes, taken, to);
 }
 
-xent_status assign_greedily(const xent_diagnosis *all, int64_t first, int64_t step, int32_t *to) {
+xent_status assign_greedily(const xent_diagnosis *all, enum half which, int32_t *to) {
     pairs held = {.places = NULL};
     int64_t *order = NULL;
     bool *taken = take_array(all->classes, sizeof *taken);
-    xent_status status = taken ? count_pairs(all, first, step, &held) : XENT_NO_MEMORY;
+    xent_status status = taken ? count_pairs(all, which, &held) : XENT_NO_MEMORY;
     if (status == XENT_OK) {
         order = take_array(held.count, sizeof *order);
         status = order ? sort_pairs(&held, order) : XENT_NO_MEMORY;

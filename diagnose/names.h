@@ -40,5 +40,8 @@
 #define sort_findings xent_private_diagnose_sort_findings
 #define take_array xent_private_diagnose_take_array
 #define test_level xent_private_diagnose_test_level
+#define find_duplicates xent_private_diagnose_find_duplicates
+#define lies_in xent_private_diagnose_lies_in
+#define chance_of_columns xent_private_diagnose_chance_of_columns
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum kind { SHIFTED, CAUSAL, HALVES, FROM_1, TRANSPOSED, NEGATED, PERMUTED };
 
@@ -111,15 +112,26 @@ static void try_halves(contest *entered) {
 
 /* ---- other ways ------------------------------------------------------------------------------ */
 
-/* What counts from 1 has no 0, but for stray ones. */
-static void try_from_1(contest *entered) {
+/* What counts from 1 has no 0. Where few classes are there, a weak model may predict the one below
+ * for reasons of its own: the columns tell. */
+static xent_status try_from_1(contest *entered) {
     const xent_diagnosis *all = entered->all;
     candidate tried = {.kind = FROM_1};
-    if (all->classes < 2 || all->label_facts.zeros > all->rows / 100)
-        return;
+    if (all->classes < 2 || all->label_facts.zeros > 0)
+        return XENT_OK;
     compare_rows(&tried.found, all->predictions, all->labels, all->predictions, 1, all->labels,
                  all->rows);
-    enter(entered, tried, expected_of(all, 1, NULL));
+    if (chance_of(&tried.found) > test_level())
+        return XENT_OK;
+    int32_t *below = take_array(all->classes, sizeof *below);
+    if (!below)
+        return XENT_NO_MEMORY;
+    for (int64_t c = 0; c < all->classes; c++)
+        below[c] = (int32_t)(c - 1);
+    if (chance_of_columns(all, below, BOTH_HALVES) <= test_level())
+        enter(entered, tried, expected_of(all, 1, NULL));
+    free(below);
+    return XENT_OK;
 }
 
 static void try_transposed(contest *entered) {
@@ -291,10 +303,11 @@ xent_status judge_order(xent_diagnosis *all) {
         return XENT_OK;
     try_shifts(&entered);
     try_halves(&entered);
-    try_from_1(&entered);
     try_transposed(&entered);
     try_negated(&entered);
-    xent_status status = try_permuted(&entered, &held);
+    xent_status status = try_from_1(&entered);
+    if (status == XENT_OK)
+        status = try_permuted(&entered, &held);
     if (status == XENT_OK && entered.any && !is_known(all, entered.best.kind)) {
         const comparison *found = &entered.best.found;
         double judged = (double)(all->judged > 0 ? all->judged : 1);

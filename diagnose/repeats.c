@@ -132,7 +132,7 @@ static void judge_run(xent_diagnosis *all, int64_t run, int32_t *before) {
 }
 
 xent_status judge_repeats(xent_diagnosis *all) {
-    if (all->rows < 4 || all->rows > INT32_MAX)
+    if (all->rows < 4)
         return XENT_OK;
     int32_t *scratch = take_array(all->rows, sizeof *scratch);
     if (!scratch)
