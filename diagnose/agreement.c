@@ -104,11 +104,12 @@ static void judge_little(xent_diagnosis *all, const skill *has) {
 
 /* ---- too good -------------------------------------------------------------------------------- */
 
-/* No error in so many rows has, at an error rate of 2 %, a chance below the level of a test. */
+/* No error in so many different rows has, at an error rate of 2 %, a chance below the level of a
+ * test. A model that is right so often by its own merit still meets rows that it is not sure of. */
 static bool is_too_good(const xent_diagnosis *all, const skill *has) {
-    const double error_rate = 0.02, tiny_loss = 1e-4;
-    return all->agreeing == all->judged && pow(1.0 - error_rate, has->rows) <= test_level() &&
-           has->loss < tiny_loss;
+    const double error_rate = 0.02, tiny_loss = 5e-4;
+    return all->agreeing == all->judged && has->loss < tiny_loss &&
+           pow(1.0 - error_rate, (double)all->distinct_rows) <= test_level();
 }
 
 static void judge_leakage(xent_diagnosis *all, const skill *has) {
