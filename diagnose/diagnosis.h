@@ -145,6 +145,7 @@ double test_level(void);
 xent_status find_duplicates(xent_diagnosis *all);
 void judge_labels(xent_diagnosis *all);         /* outside [0, C), marks, none counted */
 void judge_values(xent_diagnosis *all);         /* NaN, overflow, constant rows, sums of 1 */
+void judge_training(xent_diagnosis *all);       /* a model that knows nothing */
 xent_status judge_repeats(xent_diagnosis *all); /* labels repeated to fit */
 xent_status judge_order(xent_diagnosis *all);   /* other labellings of the rows */
 void judge_agreement(xent_diagnosis *all);      /* shuffled, untrained, leakage */

@@ -27,6 +27,7 @@
 #define judge_padding xent_private_diagnose_judge_padding
 #define judge_repeats xent_private_diagnose_judge_repeats
 #define judge_temperature xent_private_diagnose_judge_temperature
+#define judge_training xent_private_diagnose_judge_training
 #define judge_values xent_private_diagnose_judge_values
 #define look_at_row xent_private_diagnose_look_at_row
 #define make_sample xent_private_diagnose_make_sample

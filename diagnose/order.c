@@ -26,13 +26,19 @@ typedef struct contest {
     bool any;
 } contest;
 
-/* `expected`: the share of rows in which these labels agree with the predictions if they have
- * nothing to do with each other. Predictions that know nothing may suit other labels better, by the
- * frequencies of classes alone: such labels explain nothing. */
+/* Whether these labels explain the predictions. `expected` is the share of rows in which they agree
+ * if they have nothing to do with each other: what knows nothing may suit other labels better by the
+ * frequencies of classes alone. And they must bring out a quarter of the skill that is claimed. */
+static bool explains(const xent_diagnosis *all, const comparison *found, double expected) {
+    double after = (double)found->other / (double)all->judged;
+    double claimed = all->logit_facts.confidence / (double)all->logit_facts.read;
+    return binomial_above(found->other, all->judged, expected) <= test_level() &&
+           after - expected >= 0.25 * (claimed - expected);
+}
+
 static void enter(contest *entered, candidate tried, double expected) {
     tried.chance = chance_of(&tried.found);
-    if (tried.chance > test_level() ||
-        binomial_above(tried.found.other, entered->all->judged, expected) > test_level())
+    if (tried.chance > test_level() || !explains(entered->all, &tried.found, expected))
         return;
     if (entered->any && tried.found.other <= entered->best.found.other)
         return;
@@ -144,16 +150,14 @@ static void try_transposed(contest *entered) {
     enter(entered, tried, expected_of(all, 0, NULL));
 }
 
-/* With two classes it is the same as their exchange. The predictions must do worse than chance; the
- * class frequencies of the least logits are not known, but independent ones agree with no more rows
- * than the most frequent label has. */
+/* With two classes it is the same as their exchange. The class frequencies of the least logits are
+ * not known, but independent ones agree with no more rows than the most frequent label has. */
 static void try_negated(contest *entered) {
     const xent_diagnosis *all = entered->all;
     const logit_facts *facts = &all->logit_facts;
     int64_t most = 0;
     candidate tried = {.kind = NEGATED};
-    if (all->classes < 3 ||
-        binomial_below(all->agreeing, all->judged, expected_of(all, 0, NULL)) > test_level())
+    if (all->classes < 3 || all->judged == 0)
         return;
     for (int64_t c = 0; c < all->classes; c++)
         most = all->label_counts[c] > most ? all->label_counts[c] : most;
@@ -173,8 +177,7 @@ static xent_status try_permuted(contest *entered, assignment *held) {
     against.given_only = entered->any ? entered->best.found.other : 0;
     if (entered->any && chance_of(&against) > test_level())
         return XENT_OK;
-    if (binomial_above(tried.found.other, all->judged, expected_of(all, 0, held->to)) >
-        test_level())
+    if (!explains(all, &tried.found, expected_of(all, 0, held->to)))
         return XENT_OK;
     entered->best = tried;
     entered->any = true;
@@ -299,7 +302,8 @@ static bool is_known(const xent_diagnosis *all, enum kind kind) {
 xent_status judge_order(xent_diagnosis *all) {
     contest entered = {.all = all};
     assignment held = {0};
-    if (has_finding(all, "labels-repeated")) /* these labels are made up, in whatever order */
+    /* Labels repeated to fit are made up, and a model that knows nothing fits none, in any order. */
+    if (has_finding(all, "labels-repeated") || has_finding(all, "untrained"))
         return XENT_OK;
     try_shifts(&entered);
     try_halves(&entered);

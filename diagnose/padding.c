@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A class that labels rows of all kinds: 0, 255 or the last one as a mark of rows to leave out that
- * nobody declared. */
+ * A class that labels rows of all kinds: 0 or 255 as a mark of rows to leave out that nobody declared;
+ * and equal rows at the ends of sequences. */
 #include "diagnosis.h"
 #include "tails.h"
 
@@ -75,23 +75,82 @@ static bool is_mark(const xent_diagnosis *all, const mark *of, double *alike, do
     return rate >= other_rate + much_worse && *chance <= test_level() && *alike >= varied;
 }
 
-void judge_padding(xent_diagnosis *all) {
-    const int64_t marks[] = {0, 255, all->classes - 1};
-    if (has_mistake(all) || all->judged == 0)
-        return;
+static bool judge_marks(xent_diagnosis *all) {
+    const int32_t marks[] = {0, 255};
+    bool found = false;
     int64_t *predicted = take_array(all->classes, sizeof *predicted);
-    for (int i = 0; predicted && i < 3; i++) {
+    for (int i = 0; predicted && !found && i < 2; i++) {
         double alike, chance;
-        mark of = {.label = (int32_t)marks[i], .predicted = predicted};
-        if (marks[i] >= all->classes || (i == 2 && marks[2] == 255))
+        mark of = {.label = marks[i], .predicted = predicted};
+        if (marks[i] >= all->classes)
             continue;
         of.rows = all->label_counts[of.label];
         of.failures = of.rows - all->agreeing_counts[of.label];
         count_failures(all, &of);
-        if (!is_mark(all, &of, &alike, &chance))
-            continue;
-        report(all, &of, alike, chance);
-        break;
+        found = is_mark(all, &of, &alike, &chance);
+        if (found)
+            report(all, &of, alike, chance);
     }
     free(predicted);
+    return found;
+}
+
+/* ---- equal rows at the ends ------------------------------------------------------------------ */
+
+/* Rows that are equal to the last of all, with the same label: at the ends of sequences, and
+ * elsewhere. */
+typedef struct tail {
+    int64_t sequences, with, rows, elsewhere;
+} tail;
+
+static bool equals_last(const xent_diagnosis *all, int64_t row) {
+    int64_t last = all->rows - 1;
+    return all->keys[row] == all->keys[last] && all->labels[row] == all->labels[last] &&
+           all->predictions[row] >= 0;
+}
+
+static tail find_tail(const xent_diagnosis *all) {
+    tail found = {0, 0, 0, 0};
+    int64_t length = all->label_shape[all->label_ndim - 1];
+    for (int64_t end = length; end <= all->rows; end += length, found.sequences++) {
+        int64_t row = end - 1;
+        for (; row >= end - length && equals_last(all, row); row--)
+            found.rows++;
+        found.with += row < end - 1;
+        for (; row >= end - length; row--)
+            found.elsewhere += equals_last(all, row);
+    }
+    return found;
+}
+
+/* If rows stood in random order, the rows at the ends would be the successes before as many
+ * failures as there are sequences (negative binomial). */
+static void judge_tail(xent_diagnosis *all) {
+    enum { LEAST_ROWS = 5, LEAST_EACH = 3 };
+    if (all->label_ndim == 0 || all->logit_facts.other_rows == 0)
+        return;
+    const tail found = find_tail(all);
+    if (found.rows < LEAST_ROWS || found.rows < LEAST_EACH * found.with)
+        return;
+    double share = (double)(found.elsewhere + 1) / (double)(all->rows - found.rows + 1);
+    double chance = binomial_above(found.rows, found.rows + found.sequences - 1, share);
+    if (chance > test_level())
+        return;
+    record *finding = add_finding(all, "undeclared-ignore", XENT_MISTAKE, 0.2);
+    say(finding,
+        "the last %" PRId64 " rows (of %" PRId64 " sequences) are equal and have the label %" PRId32
+        ": they seem to be padding",
+        found.rows, found.with, all->labels[all->rows - 1]);
+    set_fix(finding, "Mark such rows with a value that is no class, as -100, and declare it "
+                     "(--ignore -100).");
+    add_evidence(finding, "label", all->labels[all->rows - 1]);
+    add_evidence(finding, "rows_at_ends", (double)found.rows);
+    add_evidence(finding, "sequences", (double)found.with);
+    add_evidence(finding, "rows_elsewhere", (double)found.elsewhere);
+    add_evidence(finding, "chance", chance);
+}
+
+void judge_padding(xent_diagnosis *all) {
+    if (all->judged > 0 && !has_mistake(all) && !judge_marks(all))
+        judge_tail(all);
 }
