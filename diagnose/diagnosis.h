@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What is kept of a batch while its blocks go by, and what the parts of the room tell each other. */
+ * What is kept of a batch while its blocks go by, and what the parts of the room tell each
+ * other. */
 #ifndef XENT_DIAGNOSE_DIAGNOSIS_H
 #define XENT_DIAGNOSE_DIAGNOSIS_H
 

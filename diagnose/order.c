@@ -27,8 +27,9 @@ typedef struct contest {
 } contest;
 
 /* Whether these labels explain the predictions. `expected` is the share of rows in which they agree
- * if they have nothing to do with each other: what knows nothing may suit other labels better by the
- * frequencies of classes alone. And they must bring out a quarter of the skill that is claimed. */
+ * if they have nothing to do with each other: what knows nothing may suit other labels better by
+ * the frequencies of classes alone. And they must bring out a quarter of the skill that is
+ * claimed. */
 static bool explains(const xent_diagnosis *all, const comparison *found, double expected) {
     double after = (double)found->other / (double)all->judged;
     double claimed = all->logit_facts.confidence / (double)all->logit_facts.read;
@@ -302,7 +303,7 @@ static bool is_known(const xent_diagnosis *all, enum kind kind) {
 xent_status judge_order(xent_diagnosis *all) {
     contest entered = {.all = all};
     assignment held = {0};
-    /* Labels repeated to fit are made up, and a model that knows nothing fits none, in any order. */
+    /* Labels repeated to fit are made up; a model that knows nothing fits none, in any order. */
     if (has_finding(all, "labels-repeated") || has_finding(all, "untrained"))
         return XENT_OK;
     try_shifts(&entered);

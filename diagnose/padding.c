@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A class that labels rows of all kinds: 0 or 255 as a mark of rows to leave out that nobody declared;
- * and equal rows at the ends of sequences. */
+ * A class that labels rows of all kinds: 0 or 255 as a mark of rows to leave out that nobody
+ * declared; and equal rows at the ends of sequences. */
 #include "diagnosis.h"
 #include "tails.h"
 

@@ -2,7 +2,8 @@
  * One row of floats at a glance, in lanes that compilers turn into vectors. */
 #include "row.h"
 
-/* So many lanes stay in memory, where loops over them become vectors; compilers take fewer apart. */
+/* So many lanes stay in memory, where loops over them become vectors; compilers take fewer
+ * apart. */
 enum { LANES = 32, BLOCK = 2048 };
 
 /* At least one class. */
