@@ -135,10 +135,11 @@ static xent_status try_from_1(contest *entered) {
         return XENT_NO_MEMORY;
     for (int64_t c = 0; c < all->classes; c++)
         below[c] = (int32_t)(c - 1);
-    if (chance_of_columns(all, below, BOTH_HALVES) <= test_level())
+    double by_columns = chance_of_columns(all, below, BOTH_HALVES);
+    if (by_columns >= 0.0 && by_columns <= test_level())
         enter(entered, tried, expected_of(all, 1, NULL));
     free(below);
-    return XENT_OK;
+    return by_columns < 0.0 ? XENT_NO_MEMORY : XENT_OK;
 }
 
 static void try_transposed(contest *entered) {
