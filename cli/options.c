@@ -6,8 +6,8 @@
 
 #include <float.h>
 
-/* The flags of `xent loss` alone come first; those that `xent check` has too are the rest. The words
- * of a choice stand in the order of the library's numbers. */
+/* The flags of `xent loss` alone come first; those that `xent check` has too are the rest. The
+ * words of a choice stand in the order of the library's numbers. */
 enum { LOSS_ONLY = 11 };
 static const flag_row FLAGS[] = {
     {FLAG_HEADING, .help = "What is reported"},

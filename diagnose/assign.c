@@ -33,7 +33,8 @@ static xent_status fit_half(const fitting *fit, enum half which, int32_t *to) {
     return assign_exactly(fit->counts, (int32_t)fit->all->classes, to);
 }
 
-/* Holds an assignment against the identity, by rows and by columns; returns the larger chance. */
+/* Holds an assignment against the identity, by rows and by columns; returns the larger chance,
+ * negative: there is no memory. */
 static double try_half(const fitting *fit, enum half which, comparison *sum) {
     const xent_diagnosis *all = fit->all;
     comparison found = {0, 0, 0};
@@ -50,7 +51,7 @@ static double try_half(const fitting *fit, enum half which, comparison *sum) {
     sum->other_only += found.other_only;
     sum->other += found.other;
     double by_rows = chance_of(&found), by_columns = chance_of_columns(all, fit->to, which);
-    return by_rows > by_columns ? by_rows : by_columns;
+    return by_columns >= 0.0 && by_rows > by_columns ? by_rows : by_columns;
 }
 
 /* What any assignment can gain over the identity: of each label the largest count. */
@@ -76,6 +77,8 @@ static xent_status try_halves_crosswise(const fitting *fit, assignment *held) {
     if (status != XENT_OK)
         return status;
     double other = try_half(fit, FIRST_HALF, &held->test);
+    if (chance < 0.0 || other < 0.0)
+        return XENT_NO_MEMORY;
     chance = 2.0 * (chance < other ? chance : other);
     held->chance = chance < 1.0 ? chance : 1.0;
     held->found = held->chance <= test_level();

@@ -28,7 +28,7 @@ bool lies_in(const xent_diagnosis *all, int64_t row, enum half which);
 
 /* The chance, at most, of what labels that are assigned to other classes (`to`, -1: none) show: if
  * labels are right, their own rows are predicted as a class at least as often as the rows of any
- * other label, however weak, biased or unbalanced. 1 if memory fails. */
+ * other label, however weak, biased or unbalanced. Negative: there is no memory. */
 double chance_of_columns(const xent_diagnosis *all, const int32_t *to, enum half which);
 
 /* The assignment of n labels to n predictions with the largest sum of counts[label*n + prediction];

@@ -51,7 +51,7 @@ static void count_rows(const columns *of) {
 
 double chance_of_columns(const xent_diagnosis *all, const int32_t *to, enum half which) {
     columns of = {.all = all, .to = to, .which = which};
-    double chance = 1.0;
+    double chance = -1.0;
     of.rows = take_array(all->classes + 1, sizeof *of.rows);
     of.seen = take_array(all->classes, sizeof *of.seen);
     of.from = take_array(all->classes, sizeof *of.from);

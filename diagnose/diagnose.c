@@ -272,9 +272,10 @@ static xent_status judge(xent_diagnosis *all) {
     status = judge_repeats(all);
     if (status == XENT_OK)
         status = judge_order(all);
+    if (status == XENT_OK)
+        status = judge_padding(all);
     if (status != XENT_OK)
         return status;
-    judge_padding(all);
     judge_agreement(all);
     judge_classes(all);
     judge_temperature(all);

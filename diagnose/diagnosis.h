@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What is kept of a batch while its blocks go by, and what the parts of the room tell each other. */
+ * What is kept of a batch while its blocks go by, and what the parts of the room tell each
+ * other. */
 #ifndef XENT_DIAGNOSE_DIAGNOSIS_H
 #define XENT_DIAGNOSE_DIAGNOSIS_H
 
@@ -149,7 +150,7 @@ void judge_training(xent_diagnosis *all);       /* a model that knows nothing */
 xent_status judge_repeats(xent_diagnosis *all); /* labels repeated to fit */
 xent_status judge_order(xent_diagnosis *all);   /* other labellings of the rows */
 void judge_agreement(xent_diagnosis *all);      /* shuffled, untrained, leakage */
-void judge_padding(xent_diagnosis *all);        /* a class that marks rows to leave out */
+xent_status judge_padding(xent_diagnosis *all); /* a class that marks rows to leave out */
 void judge_duplicates(xent_diagnosis *all);     /* equal rows, other labels */
 void judge_classes(xent_diagnosis *all);        /* never predicted, never present */
 void judge_temperature(xent_diagnosis *all);

@@ -27,8 +27,9 @@ typedef struct contest {
 } contest;
 
 /* Whether these labels explain the predictions. `expected` is the share of rows in which they agree
- * if they have nothing to do with each other: what knows nothing may suit other labels better by the
- * frequencies of classes alone. And they must bring out a quarter of the skill that is claimed. */
+ * if they have nothing to do with each other: what knows nothing may suit other labels better by
+ * the frequencies of classes alone. And they must bring out a quarter of the skill that is
+ * claimed. */
 static bool explains(const xent_diagnosis *all, const comparison *found, double expected) {
     double after = (double)found->other / (double)all->judged;
     double claimed = all->logit_facts.confidence / (double)all->logit_facts.read;
@@ -134,10 +135,11 @@ static xent_status try_from_1(contest *entered) {
         return XENT_NO_MEMORY;
     for (int64_t c = 0; c < all->classes; c++)
         below[c] = (int32_t)(c - 1);
-    if (chance_of_columns(all, below, BOTH_HALVES) <= test_level())
+    double by_columns = chance_of_columns(all, below, BOTH_HALVES);
+    if (by_columns >= 0.0 && by_columns <= test_level())
         enter(entered, tried, expected_of(all, 1, NULL));
     free(below);
-    return XENT_OK;
+    return by_columns < 0.0 ? XENT_NO_MEMORY : XENT_OK;
 }
 
 static void try_transposed(contest *entered) {
@@ -302,7 +304,7 @@ static bool is_known(const xent_diagnosis *all, enum kind kind) {
 xent_status judge_order(xent_diagnosis *all) {
     contest entered = {.all = all};
     assignment held = {0};
-    /* Labels repeated to fit are made up, and a model that knows nothing fits none, in any order. */
+    /* Labels repeated to fit are made up; a model that knows nothing fits none, in any order. */
     if (has_finding(all, "labels-repeated") || has_finding(all, "untrained"))
         return XENT_OK;
     try_shifts(&entered);

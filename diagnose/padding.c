@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A class that labels rows of all kinds: 0 or 255 as a mark of rows to leave out that nobody declared;
- * and equal rows at the ends of sequences. */
+ * A class that labels rows of all kinds: 0 or 255 as a mark of rows to leave out that nobody
+ * declared; and equal rows at the ends of sequences. */
 #include "diagnosis.h"
 #include "tails.h"
 
@@ -75,11 +75,9 @@ static bool is_mark(const xent_diagnosis *all, const mark *of, double *alike, do
     return rate >= other_rate + much_worse && *chance <= test_level() && *alike >= varied;
 }
 
-static bool judge_marks(xent_diagnosis *all) {
+static bool judge_marks(xent_diagnosis *all, int64_t *predicted) {
     const int32_t marks[] = {0, 255};
-    bool found = false;
-    int64_t *predicted = take_array(all->classes, sizeof *predicted);
-    for (int i = 0; predicted && !found && i < 2; i++) {
+    for (int i = 0; i < 2; i++) {
         double alike, chance;
         mark of = {.label = marks[i], .predicted = predicted};
         if (marks[i] >= all->classes)
@@ -87,12 +85,12 @@ static bool judge_marks(xent_diagnosis *all) {
         of.rows = all->label_counts[of.label];
         of.failures = of.rows - all->agreeing_counts[of.label];
         count_failures(all, &of);
-        found = is_mark(all, &of, &alike, &chance);
-        if (found)
-            report(all, &of, alike, chance);
+        if (!is_mark(all, &of, &alike, &chance))
+            continue;
+        report(all, &of, alike, chance);
+        return true;
     }
-    free(predicted);
-    return found;
+    return false;
 }
 
 /* ---- equal rows at the ends ------------------------------------------------------------------ */
@@ -150,7 +148,14 @@ static void judge_tail(xent_diagnosis *all) {
     add_evidence(finding, "chance", chance);
 }
 
-void judge_padding(xent_diagnosis *all) {
-    if (all->judged > 0 && !has_mistake(all) && !judge_marks(all))
+xent_status judge_padding(xent_diagnosis *all) {
+    if (all->judged == 0 || has_mistake(all))
+        return XENT_OK;
+    int64_t *predicted = take_array(all->classes, sizeof *predicted);
+    if (!predicted)
+        return XENT_NO_MEMORY;
+    if (!judge_marks(all, predicted))
         judge_tail(all);
+    free(predicted);
+    return XENT_OK;
 }

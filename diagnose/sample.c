@@ -6,14 +6,17 @@
 #include <math.h>
 #include <string.h>
 
-/* Logits in the whole sample and in its buffer, unless a row has more. */
-enum { SAMPLED = 1 << 17, BUFFERED = 1 << 15 };
+/* One logit of so many is in the sample, which has at least some and at most many of them, in whole
+ * rows; and those in its buffer, unless a row has more. */
+enum { ONE_OF = 64, SOME = 1 << 13, MANY = 1 << 24, BUFFERED = 1 << 15 };
 
 /* Rows of the same step, so that a sample does not depend on how rows are parted. */
 xent_status make_sample(xent_diagnosis *all) {
     sample *kept = &all->sample;
     int64_t classes = all->classes > 0 ? all->classes : 1;
-    int64_t wanted = SAMPLED / classes > 0 ? SAMPLED / classes : 1;
+    int64_t sampled = all->rows * classes / ONE_OF;
+    sampled = sampled < SOME ? SOME : sampled < MANY ? sampled : MANY;
+    int64_t wanted = sampled / classes > 0 ? sampled / classes : 1;
     kept->step = all->rows > wanted ? (all->rows + wanted - 1) / wanted : 1;
     kept->capacity = BUFFERED / classes > 0 ? BUFFERED / classes : 1;
     if (kept->capacity > all->rows)
