@@ -176,14 +176,16 @@ static void gather(xent_diagnosis *all, const xent_tensor *part, walk *from, int
 
 /* ---- what rows say ---- */
 
-/* The largest probability of a row, as far as a float tells its largest logit. */
+/* The largest probability of a row, as far as a float tells its largest logit; in [0, 1], whatever
+ * was passed as probabilities. */
 static double confidence_of(const xent_diagnosis *all, double most, double lse) {
-    if (all->run.logits_are == XENT_PROBABILITIES)
-        return most < 1.0 ? most : 1.0;
     double z = all->run.logit_scale * most, cap = all->run.softcap;
     if (cap > 0.0)
         z = cap * tanh(z / cap);
-    return z < lse ? exp(z - lse) : 1.0;
+    double p = all->run.logits_are == XENT_PROBABILITIES ? most : exp(z - lse);
+    if (p >= 1.0)
+        return 1.0;
+    return p > 0.0 ? p : 0.0;
 }
 
 /* The largest finite value, to which overflow saturates. */
