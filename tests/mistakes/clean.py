@@ -87,6 +87,19 @@ def in_turn(pick: Pick, random):
     return take(source, np.array([random.choice(by_class[label]) for label in wanted]))
 
 
+@family("classes in turn, easy rows first")
+def easy_first(pick: Pick, random):
+    """As a curriculum orders them: the share that is right falls along the batch."""
+    batch = in_turn(pick, random)
+    z = batch.logits.astype(np.float64)
+    ease = z[np.arange(batch.rows), batch.labels] - np.logaddexp.reduce(z, -1)
+    order = np.empty(batch.rows, np.int64)
+    for label in range(batch.classes):
+        rows = np.flatnonzero(batch.labels == label)
+        order[rows] = rows[np.argsort(-ease[rows], kind="stable")]
+    return arranged(batch, order)
+
+
 @family("digits as they were collected")
 def as_collected(pick: Pick, random):
     """The digits' own order, in which writers wrote 0 to 9 several times: nearly periodic."""
@@ -142,6 +155,27 @@ def miscalibrated(pick: Pick, random):
 @family("two classes")
 def two_classes(pick: Pick, random):
     return bootstrap(pick(lambda source: source.classes == 2), random, 10)
+
+
+@family("a model that knows pairs of classes only")
+def pairs(pick: Pick, random):
+    """Of two neighbours it cannot tell which: their logits are the mean of both, and a little noise."""
+    batch = bootstrap(pick(lambda source: source.classes > 3 and not is_text(source)), random)
+    even = batch.classes // 2 * 2
+    logits = batch.logits.copy()
+    both = logits[:, :even].reshape(batch.rows, -1, 2).mean(2)
+    logits[:, :even] = np.repeat(both, 2, 1)
+    return batch.but(logits=logits + random.normal(0, 0.01, logits.shape).astype(np.float32))
+
+
+@family("as many steps as classes")
+def square(pick: Pick, random):
+    """[B, C, C], of which a transpose would have the same shape."""
+    source, count = pick(), int(random.integers(1, 40))
+    if is_text(source):
+        starts = random.integers(len(source.labels) - source.classes, size=count)
+        return take(source, starts[:, None] + np.arange(source.classes))
+    return take(source, random.integers(len(source.labels), size=(count, source.classes)))
 
 
 @family("text in sequences")

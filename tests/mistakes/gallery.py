@@ -8,23 +8,28 @@ compares instead, and fails where the page is out of date.
 from __future__ import annotations
 
 import argparse
+import ast
 import difflib
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
-import batches
-import mistakes
-import models
-import page
+try:
+    import numpy as np
+    import batches
+    import mistakes
+    import models
+    import page
+except ImportError as missing:
+    print(f"{missing}: needs the packages of tests/cli/requirements.txt")
+    sys.exit(77)
 
 ROWS = 1000
-# Of each finding the mistake that is shown.
-SHOWN = {
+# Of each finding the mistake that is shown; of marks of rows to leave out besides the one that is a class.
+SHOWN: dict[str, str] = {
     "batch-mismatch": "half of the labels",
     "one-hot-labels": "one-hot, float",
     "float-labels": "labels as float32 or float64",
@@ -82,6 +87,10 @@ def main() -> int:
     text = page.put(before, "clean batch", transcript(options.xent, clean_batch()))
     for finding, name in SHOWN.items():
         text = page.put(text, f"output of {finding}", transcript(options.xent, example(finding, name)))
+    text = page.put(text, "output of undeclared-ignore, 0", transcript(options.xent, example(
+        "undeclared-ignore", "20 % of the labels are unknown and stored as 0")))
+    for snippet in re.findall(r"```python\n(.*?)```", text, re.S):
+        ast.parse(snippet)
     if options.check and text != before:
         print("".join(difflib.unified_diff(before.splitlines(True), text.splitlines(True), "docs/mistakes.md", "now", n=0)))
         print("docs/mistakes.md is out of date: run tests/mistakes/gallery.py")

@@ -279,6 +279,9 @@ def reversed_ids(batch: Batch, random):
 
 @mistake("class-ids-permuted", "class ids rotated by one", for_two="worse-than-chance")
 def rotated_ids(batch: Batch, random):
+    """With next to no rows of the last class it is counting from 1."""
+    if np.mean(batch.flat == batch.classes - 1) < 0.01:
+        return None
     return rename(batch, np.roll(np.arange(batch.classes), -1))
 
 

@@ -77,9 +77,10 @@ def misses_table(results: dict) -> str:
         cases = [case for case in cases if case["rows"] >= ENOUGH_ROWS and enough(case)]
         wrong = [case for case in cases if case["wrong"]]
         if wrong:
+            often = len(wrong) > (1 - GOOD) * len(cases)
             instead = Counter(case["wrong"].split(",")[0] for case in wrong).most_common(3)
             where = Counter(case["source"] for case in wrong).most_common(3)
-            rows.append([f"`{finding}`", name, f"{len(wrong)} of {len(cases)}",
+            rows.append([f"`{finding}`", name, f"**{len(wrong)}** of {len(cases)}" if often else f"{len(wrong)} of {len(cases)}",
                          ", ".join(f"{text} {count}" for text, count in instead),
                          ", ".join(f"{text} {count}" for text, count in where)])
     if not rows:
