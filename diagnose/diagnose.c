@@ -344,11 +344,20 @@ void xent_diagnosis_free(xent_diagnosis *diagnosis) {
     if (!diagnosis)
         return;
     void *const arrays[] = {
-        diagnosis->labels,          diagnosis->predictions,   diagnosis->across,
-        diagnosis->largest,         diagnosis->confidence,    diagnosis->keys,
-        diagnosis->distinct,        diagnosis->lse,           diagnosis->gathered,
-        diagnosis->halves,          diagnosis->label_counts,  diagnosis->prediction_counts,
-        diagnosis->agreeing_counts, diagnosis->sample.logits, diagnosis->sample.labels,
+        diagnosis->labels,
+        diagnosis->predictions,
+        diagnosis->across,
+        diagnosis->largest,
+        diagnosis->confidence,
+        diagnosis->keys,
+        diagnosis->distinct,
+        diagnosis->lse,
+        diagnosis->gathered,
+        diagnosis->label_counts,
+        diagnosis->prediction_counts,
+        diagnosis->agreeing_counts,
+        diagnosis->sample.logits,
+        diagnosis->sample.labels,
         diagnosis->store,
     };
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)

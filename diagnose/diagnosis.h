@@ -85,7 +85,6 @@ struct xent_diagnosis {
     uint64_t *keys;    /* equal for equal rows, else hardly ever */
     double *lse;       /* of a part */
     float *gathered;   /* rows as floats, side by side */
-    float *halves;     /* the value of every float16 */
 
     xent_total total;
     label_facts label_facts;

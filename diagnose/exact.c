@@ -77,6 +77,25 @@ static void place_label(search *at, int32_t label) {
     }
 }
 
+static bool has_rows(const search *at, int32_t label) {
+    const int32_t *counts = at->counts + (int64_t)(label - 1) * at->n;
+    for (int32_t j = 0; j < at->n; j++) {
+        if (counts[j] > 0)
+            return true;
+    }
+    return false;
+}
+
+/* Labels without rows keep their class if it is free; else they have none, -1. */
+static void read_result(const search *at, int32_t *to) {
+    for (int32_t c = 0; c < at->n; c++)
+        to[c] = at->label_of[c + 1] == 0 ? c : -1;
+    for (int32_t j = 1; j <= at->n; j++) {
+        if (at->label_of[j] != 0)
+            to[at->label_of[j] - 1] = j - 1;
+    }
+}
+
 xent_status assign_exactly(const int32_t *counts, int32_t n, int32_t *to) {
     int64_t size = (int64_t)n + 1;
     search at = {.counts = counts, .n = n};
@@ -88,10 +107,12 @@ xent_status assign_exactly(const int32_t *counts, int32_t n, int32_t *to) {
     at.reached = take_array(size, sizeof *at.reached);
     bool all_taken =
         at.of_label && at.of_prediction && at.nearest && at.label_of && at.before && at.reached;
-    for (int32_t label = 1; all_taken && label <= n; label++)
-        place_label(&at, label);
-    for (int32_t j = 1; all_taken && j <= n; j++)
-        to[at.label_of[j] - 1] = j - 1;
+    for (int32_t label = 1; all_taken && label <= n; label++) {
+        if (has_rows(&at, label))
+            place_label(&at, label);
+    }
+    if (all_taken)
+        read_result(&at, to);
     free(at.of_label);
     free(at.of_prediction);
     free(at.nearest);

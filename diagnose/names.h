@@ -44,5 +44,7 @@
 #define find_duplicates xent_private_diagnose_find_duplicates
 #define lies_in xent_private_diagnose_lies_in
 #define chance_of_columns xent_private_diagnose_chance_of_columns
+#define widen xent_private_diagnose_widen
+#define widen_one xent_private_diagnose_widen_one
 
 #endif

@@ -3,6 +3,7 @@
  * range, sum and a key of each row. */
 #include "diagnosis.h"
 #include "row.h"
+#include "widen.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,28 +17,6 @@ static size_t element_size(int32_t dtype) {
 }
 
 /* ---- memory ---- */
-
-/* Sign, 5 bits of exponent, 10 of fraction. */
-static float half_value(uint32_t bits) {
-    uint32_t exponent = bits >> 10 & 31, fraction = bits & 1023;
-    float size;
-    if (exponent == 31)
-        size = fraction ? NAN : INFINITY;
-    else
-        size = exponent ? ldexpf((float)(1024 + fraction), (int)exponent - 25)
-                        : ldexpf((float)fraction, -24);
-    return bits >> 15 ? -size : size;
-}
-
-static xent_status make_halves(xent_diagnosis *all) {
-    enum { HALVES = 1 << 16 };
-    all->halves = take_array(HALVES, sizeof *all->halves);
-    if (!all->halves)
-        return XENT_NO_MEMORY;
-    for (uint32_t bits = 0; bits < HALVES; bits++)
-        all->halves[bits] = half_value(bits);
-    return XENT_OK;
-}
 
 /* Square matrices of rows and classes may be transposed. */
 static bool is_square(const xent_diagnosis *all) {
@@ -57,7 +36,7 @@ xent_status make_scan(xent_diagnosis *all) {
         if (!all->across || !all->largest)
             return XENT_NO_MEMORY;
     }
-    return all->dtype == XENT_F16 ? make_halves(all) : XENT_OK;
+    return XENT_OK;
 }
 
 /* ---- rows of a part ---- */
@@ -92,66 +71,13 @@ static int64_t next_offset(walk *rows) {
     return offset;
 }
 
-static float bf16_value(uint16_t bits) {
-    uint32_t wide = (uint32_t)bits << 16;
-    float value;
-    memcpy(&value, &wide, sizeof value);
-    return value;
-}
-
-/* Element i of the part as a float; tensors need no alignment. */
-static float value_at(const xent_diagnosis *all, const char *data, int64_t i) {
-    float single;
-    double wide;
-    uint16_t bits;
-    switch (all->dtype) {
-    case XENT_F32:
-        memcpy(&single, data + 4 * i, sizeof single);
-        return single;
-    case XENT_F64:
-        memcpy(&wide, data + 8 * i, sizeof wide);
-        return (float)wide;
-    case XENT_BF16:
-        memcpy(&bits, data + 2 * i, sizeof bits);
-        return bf16_value(bits);
-    default:
-        memcpy(&bits, data + 2 * i, sizeof bits);
-        return all->halves[bits];
-    }
-}
-
-/* Consecutive elements, a loop for each type. */
-static void widen(const xent_diagnosis *all, const char *data, int64_t first, float *out) {
-    int64_t n = all->classes;
-    uint16_t bits;
-    double wide;
-    data += first * (int64_t)element_size(all->dtype);
-    if (all->dtype == XENT_F32) {
-        memcpy(out, data, (size_t)n * sizeof *out);
-    } else if (all->dtype == XENT_F64) {
-        for (int64_t c = 0; c < n; c++) {
-            memcpy(&wide, data + 8 * c, sizeof wide);
-            out[c] = (float)wide;
-        }
-    } else if (all->dtype == XENT_BF16) {
-        for (int64_t c = 0; c < n; c++) {
-            memcpy(&bits, data + 2 * c, sizeof bits);
-            out[c] = bf16_value(bits);
-        }
-    } else {
-        for (int64_t c = 0; c < n; c++) {
-            memcpy(&bits, data + 2 * c, sizeof bits);
-            out[c] = all->halves[bits];
-        }
-    }
-}
-
 /* Up to GATHERED rows as floats with consecutive classes; rows[i] points at each. Rows that are so
  * already are left where they are. Along another axis neighbouring rows share lines of the cache,
  * so they are read together. */
 static void gather(xent_diagnosis *all, const xent_tensor *part, walk *from, int64_t count,
                    const float **rows) {
     const char *data = part->data;
+    const int64_t size = (int64_t)element_size(all->dtype);
     int64_t offsets[GATHERED];
     bool in_place =
         all->dtype == XENT_F32 && from->class_stride == 1 && (uintptr_t)data % sizeof(float) == 0;
@@ -164,26 +90,29 @@ static void gather(xent_diagnosis *all, const xent_tensor *part, walk *from, int
         return;
     if (from->class_stride == 1) {
         for (int64_t i = 0; i < count; i++)
-            widen(all, data, offsets[i], all->gathered + i * all->classes);
+            widen(all->dtype, data + offsets[i] * size, all->classes,
+                  all->gathered + i * all->classes);
         return;
     }
     for (int64_t c = 0; c < all->classes; c++) {
         for (int64_t i = 0; i < count; i++)
             all->gathered[i * all->classes + c] =
-                value_at(all, data, offsets[i] + c * from->class_stride);
+                widen_one(all->dtype, data + (offsets[i] + c * from->class_stride) * size);
     }
 }
 
 /* ---- what rows say ---- */
 
-/* The largest probability of a row, as far as a float tells its largest logit. */
+/* The largest probability of a row, as far as a float tells its largest logit; in [0, 1], whatever
+ * was passed as probabilities. */
 static double confidence_of(const xent_diagnosis *all, double most, double lse) {
-    if (all->run.logits_are == XENT_PROBABILITIES)
-        return most < 1.0 ? most : 1.0;
     double z = all->run.logit_scale * most, cap = all->run.softcap;
     if (cap > 0.0)
         z = cap * tanh(z / cap);
-    return z < lse ? exp(z - lse) : 1.0;
+    double p = all->run.logits_are == XENT_PROBABILITIES ? most : exp(z - lse);
+    if (p >= 1.0)
+        return 1.0;
+    return p > 0.0 ? p : 0.0;
 }
 
 /* The largest finite value, to which overflow saturates. */

@@ -131,6 +131,8 @@ def seeds_check():
     }.items():
         values = random.normal(size=61).astype("f4").tobytes() + random.integers(0, 8, 97).astype("u1").tobytes()
         keep(f"check/{name}", bytes(head) + values)
+    negative = np.array([-1, -2, -3, -0.5], "f4").tobytes() + bytes([0, 1, 1, 0])
+    keep("check/negative-probabilities", bytes((40, 0, 2, 0 + 4 * 4, 0, 0, 1, 0)) + negative)
 
 
 if __name__ == "__main__":
