@@ -208,7 +208,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--only", default="")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--clean", type=int, default=12_960)
-    parser.add_argument("--first", type=int, default=1000)
+    parser.add_argument("--first", type=int, default=5000)
     parser.add_argument("--sources", default="", help="only classifiers whose name holds one of these words")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--no-page", action="store_true")
