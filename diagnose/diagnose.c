@@ -306,14 +306,15 @@ xent_status xent_diagnose(const xent_tensor *logits, const xent_tensor *labels,
                           const xent_options *options, xent_diagnosis **diagnosis,
                           xent_error *error) {
     xent_status status = xent_diagnosis_begin(logits, labels, options, diagnosis, error);
-    if (status != XENT_OK)
+    xent_diagnosis *begun = status == XENT_OK ? *diagnosis : NULL;
+    if (!begun)
         return status;
-    if (!(*diagnosis)->finished)
-        status = xent_diagnosis_add(*diagnosis, logits, error);
+    if (!begun->finished)
+        status = xent_diagnosis_add(begun, logits, error);
     if (status == XENT_OK)
-        status = xent_diagnosis_finish(*diagnosis, error);
+        status = xent_diagnosis_finish(begun, error);
     if (status != XENT_OK) {
-        xent_diagnosis_free(*diagnosis);
+        xent_diagnosis_free(begun);
         *diagnosis = NULL;
     }
     return status;

@@ -26,9 +26,10 @@ xent_status make_sample(xent_diagnosis *all) {
     return kept->logits && kept->labels ? XENT_OK : XENT_NO_MEMORY;
 }
 
-/* Powers of the root of 2, from 1/8 to 8. */
+/* Powers of the root of 2, from 1/8 to 8; the middle one is 1. */
+enum { MIDDLE = SCALES / 2 };
 static double scale_of(double index) {
-    return exp2((index - SCALES / 2) / 2.0);
+    return exp2((index - MIDDLE) / 2.0);
 }
 
 /* A call that fails for want of memory leaves these rows out. */
@@ -92,7 +93,7 @@ void judge_temperature(xent_diagnosis *all) {
     if (kept->rows == 0 || all->classes < 2 || has_mistake(all))
         return;
     double index = find_minimum(kept->loss), temperature = 1.0 / scale_of(index);
-    double given = kept->loss[SCALES / 2], best = kept->loss[(int)(index + 0.5)];
+    double given = kept->loss[MIDDLE], best = kept->loss[(int)(index + 0.5)];
     bool over = temperature > 1.1;
     if (!(over || temperature < 1.0 / 1.1) || 2.0 * (given - best) < NOTABLE)
         return;

@@ -30,7 +30,7 @@ static void set_head(input *in, const uint8_t *head) {
     in->rows = (head[0] | head[1] << 8) % MOST_ROWS;
     in->classes = head[2] % MOST_CLASSES;
     in->options = defaults;
-    in->ignore = (int8_t)head[5];
+    in->ignore = head[5] - (int64_t)128;
     in->options.ignore = &in->ignore;
     in->options.ignore_count = head[4] & 1;
     in->options.logits_are = head[6] % 3;

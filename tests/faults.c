@@ -15,7 +15,8 @@ void draw_batch(struct batch *b, int percent) {
         b->label[i] = draw(&b->dice, CLASSES);
         int64_t winner = chance(&b->dice, percent) ? b->label[i] : draw(&b->dice, CLASSES);
         for (int c = 0; c < CLASSES; c++)
-            b->logits[i * CLASSES + c] = (float)draw_normal(&b->dice, 0.5) + (c == winner ? 4 : 0);
+            b->logits[i * CLASSES + c] =
+                (float)(draw_normal(&b->dice, 0.5) + (c == winner ? 4.0 : 0.0));
     }
     b->x = xent_matrix(b->logits, XENT_F32, ROWS, CLASSES);
     b->y = xent_vector(b->label, XENT_I64, ROWS);
@@ -104,6 +105,8 @@ static void count_from_1_in_range(struct batch *b) {
     for (int i = 0; i < ROWS; i++)
         b->label[i] = b->label[i] < CLASSES - 1 ? b->label[i] + 1 : CLASSES - 1;
 }
+/* Every seventh row. */
+enum { MARKED = (ROWS + 6) / 7 };
 static void mark_some(struct batch *b) {
     for (int i = 0; i < ROWS; i += 7)
         b->label[i] = -100;
@@ -262,7 +265,7 @@ const struct fault FAULTS[FAULT_COUNT] = {
     {"label-axes", extra_axis, XENT_MISTAKE, 1, NULL, 0},
     {"labels-one-based", count_from_1, XENT_MISTAKE, 1, "first_label", CLASSES},
     {"labels-one-based", count_from_1_in_range, XENT_MISTAKE, 0, NULL, 0},
-    {"undeclared-ignore", mark_some, XENT_MISTAKE, 1, "bad_labels", (ROWS + 6) / 7},
+    {"undeclared-ignore", mark_some, XENT_MISTAKE, 1, "bad_labels", MARKED},
     {"undeclared-ignore", zero_some, XENT_MISTAKE, 0, "label", 0},
     {"undeclared-ignore", pad, XENT_MISTAKE, 0, "rows_at_ends", 40},
     {"label-out-of-range", out_of_range, XENT_MISTAKE, 1, "first_row", 3},
@@ -331,7 +334,7 @@ static void masked_classes(struct batch *b) {
 }
 static void lowest_as_mask(struct batch *b) {
     for (int i = 0; i < ROWS * CLASSES; i++)
-        b->halves[i] = b->logits[i] > 2 ? 0x4400 : (uint16_t)(0x3000 + i * 7 % 1000);
+        b->halves[i] = (uint16_t)(b->logits[i] > 2 ? 0x4400 : 0x3000 + i * 7 % 1000);
     for (int i = 0; i < ROWS; i++)
         b->halves[i * CLASSES + (b->label[i] + 1) % CLASSES] = 0xfbff;
     b->x = xent_matrix(b->halves, XENT_F16, ROWS, CLASSES);
