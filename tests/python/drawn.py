@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 FAULTS = ("label out of range", "label far out of range", "wrong batch", "wrong spatial size", "wrong ndim",
-          "weight of another length", "weight of another type", "weight with two axes", "smoothing out of range",
-          "smoothing NaN", "unknown reduction", "labels int32", "labels int16", "labels bool", "labels float",
+          "weight of another length", "weight of another type", "weight with two axes", "smoothing above 1",
+          "smoothing below 0", "smoothing NaN", "unknown reduction", "labels int32", "labels int16", "labels bool", "labels float",
           "labels of the logits' shape", "logits of integers", "no classes", "weight for no class")
 
 
@@ -187,10 +187,8 @@ def spoil_rest(case: Case, fault: str) -> None:
         case.options["weight"] = weight.unsqueeze(0)
     elif fault == "weight for no class":
         case.options["weight"] = torch.ones(0, dtype=torch.float64)
-    elif fault == "smoothing out of range":
-        case.options["label_smoothing"] = 1.25 if case.seed % 2 else -0.25
-    elif fault == "smoothing NaN":
-        case.options["label_smoothing"] = float("nan")
+    elif fault.startswith("smoothing "):
+        case.options["label_smoothing"] = {"above 1": 1.25, "below 0": -0.25, "NaN": float("nan")}[fault[10:]]
     elif fault == "unknown reduction":
         case.options["reduction"] = "average"
     elif fault == "logits of integers":
