@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What may be passed as an array, and the memory behind it: NumPy, the array interface, DLPack, sequences."""
+"""What may be passed as an array, and the memory behind it: NumPy arrays, all that has DLPack or
+the array interface, and sequences."""
 
 from __future__ import annotations
 
@@ -163,7 +164,7 @@ def rows_view(array: np.ndarray[Any, Any]) -> View:
 
 
 def gradient_view(array: Any, logits: View) -> View:
-    """The memory of an array for the gradient; the library checks its shape and what it overlaps."""
+    """The memory of an array for the gradient; its shape is the library's to check."""
     if not isinstance(array, np.ndarray):
         raise ArgumentError(f"out is a {type(array).__name__} but must be a NumPy array.")
     if not array.flags.writeable:
@@ -171,7 +172,8 @@ def gradient_view(array: Any, logits: View) -> View:
     code = _code(array.dtype)
     if code != logits.dtype:
         raise DtypeError(
-            f"out has dtype {array.dtype} but must have that of the logits, {dtype_of(logits.dtype)}."
+            f"out has dtype {array.dtype} but must have the dtype of the logits, "
+            f"{dtype_of(logits.dtype)}."
         )
     if any(step % array.itemsize for step in array.strides):
         raise ShapeError(f"out has strides of {array.strides} bytes: they must be whole elements.")

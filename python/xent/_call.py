@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""One call of the library: memory for all its structs, packed at once, since filling ctypes structs field by field
-would take longer than the loss of a small batch."""
+"""One call of the library: memory for all its structs, each packed at once, since filling ctypes
+structs field by field would take longer than the loss of a small batch."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ _SIZE = _ERROR + ctypes.sizeof(_library.Error)
 
 
 class View(NamedTuple):
-    """Memory of somebody's array, as the library sees it; strides count elements. `owner` keeps it alive."""
+    """Memory of somebody's array as the library sees it; strides count elements. `owner` keeps it
+    alive."""
 
     address: int
     dtype: int
@@ -72,7 +73,7 @@ class Settings(NamedTuple):
 
 
 class Call:
-    """Memory for the structs of one call at a time. Take one with `take()`, `put_back` it at the end."""
+    """Memory for the structs of one call at a time: `take()` one, `put_back` it at the end."""
 
     __slots__ = ("_memory", "_base", "_given", "_kept")
 
@@ -160,8 +161,8 @@ class Call:
         self._kept.clear()
 
 
-# A list instead of thread-local storage: a signal handler or finaliser that calls the library in the midst of another
-# call in its thread takes another one. pop and append are atomic.
+# A list instead of thread-local storage: a signal handler or finaliser that calls the library in the
+# midst of another call in its thread takes another one. pop and append are atomic.
 _idle: list[Call] = []
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Arrays of other libraries by their `__dlpack__`, without a copy; also of element types NumPy does not know."""
+"""Arrays of other libraries by their `__dlpack__`, without a copy; also of types NumPy does not
+know."""
 
 from __future__ import annotations
 
@@ -103,8 +104,8 @@ def _tensor_of(capsule: object, name: str) -> _Tensor:
 
 
 def view(array: Any, name: str) -> View:
-    """The memory of an array that has `__dlpack__`. Its capsule, which is never consumed, keeps it alive and frees
-    it."""
+    """The memory of an array that has `__dlpack__`. Its capsule, which is never consumed, keeps it
+    alive and lets go of it."""
     device = array.__dlpack_device__()
     if int(device[0]) not in _ON_THE_CPU:
         raise ArgumentError(

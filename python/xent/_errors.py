@@ -6,8 +6,11 @@ from __future__ import annotations
 import re
 
 
-class XentError(Exception):
-    """Something that xent refuses; the message says what, the rule and the fix."""
+class XentError(RuntimeError):
+    """Something that xent refuses; the message says what, the rule and the fix.
+
+    A RuntimeError, because that is what PyTorch raises for most of it.
+    """
 
 
 class ArgumentError(XentError, ValueError):

@@ -38,8 +38,8 @@ _PLAIN_SIZE = 1 << 16
 
 
 def _plain(logits: Any, labels: Any, with_grad: bool) -> Optional[tuple[float, Array]]:
-    """Mean loss and gradient of C-ordered f32 logits [rows, C] and i64 labels by the shortest way; None if they are
-    something else, or to be refused."""
+    """Mean loss and gradient of C-ordered f32 logits [rows, C] and i64 labels by the shortest way;
+    None if they are something else, or to be refused."""
     if logits.dtype is not _F32 or labels.dtype is not _I64:
         return None
     shape = logits.shape
@@ -138,8 +138,8 @@ def cross_entropy_with_grad(
 def cross_entropy_with_grad(
     logits: Any, labels: Any, *, out: Any = None, return_total: bool = False, **options: Any
 ) -> Any:
-    """The loss of a batch and its gradient with respect to the logits (with reduction="none" that of
-    the sum).
+    """The loss of a batch and its gradient with respect to the logits (with reduction="none" that
+    of the sum).
 
     The gradient is a new array like the logits, or `out`, which may be the logits themselves; they
     are then overwritten. The rest is as for `cross_entropy`.

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""libxent.so and what include/xent.h says of it: structs and constants mirrored, functions declared."""
+"""libxent.so, and what include/xent.h says of it: structs and constants mirrored, functions
+declared."""
 
 from __future__ import annotations
 
