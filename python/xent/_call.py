@@ -21,22 +21,13 @@ _PACK_OPTIONS = struct.Struct("N6i5dPN3P")
 _PACK_OUTPUTS = struct.Struct("N7P")
 _IGNORE_PLACES = 8
 
-_tensor_size = ctypes.sizeof(_library.Tensor)
-(
-    LOGITS,
-    LABELS,
-    CLASS_WEIGHT,
-    ROW_WEIGHT,
-    LOSS,
-    LSE,
-    PREDICTION,
-    LABEL_PROBABILITY,
-    ENTROPY,
-    GRAD,
-    PROBABILITY,
-) = (place * _tensor_size for place in range(11))
-_OUTPUTS_IN_ORDER = (LOSS, LSE, PREDICTION, LABEL_PROBABILITY, ENTROPY, GRAD, PROBABILITY)
-_OPTIONS = 11 * _tensor_size
+# Places of tensors: two inputs, two options, then the outputs as struct xent_outputs has them.
+LOGITS, LABELS, CLASS_WEIGHT, ROW_WEIGHT = range(4)
+LOSS, LSE, PREDICTION, LABEL_PROBABILITY, ENTROPY, GRAD, PROBABILITY = range(4, 11)
+_PLACES = 11
+
+_AT = [place * ctypes.sizeof(_library.Tensor) for place in range(_PLACES)]
+_OPTIONS = _PLACES * ctypes.sizeof(_library.Tensor)
 _OUTPUTS = _OPTIONS + ctypes.sizeof(_library.Options)
 _TOTAL = _OUTPUTS + ctypes.sizeof(_library.Outputs)
 _IGNORE = _TOTAL + ctypes.sizeof(_library.Total)
@@ -75,33 +66,60 @@ class Settings(NamedTuple):
 class Call:
     """Memory for the structs of one call at a time: `take()` one, `put_back` it at the end."""
 
-    __slots__ = ("_memory", "_base", "_given", "_kept")
+    __slots__ = ("_memory", "_base", "_given", "_kept", "_packed", "_arguments")
 
     def __init__(self) -> None:
         self._memory = (ctypes.c_char * _SIZE)()
-        self._base = ctypes.addressof(self._memory)
-        self._given: set[int] = set()
+        base = self._base = ctypes.addressof(self._memory)
+        self._given = 0  # a bit for each place that has a tensor
         self._kept: list[object] = []
+        self._packed: tuple[object, int] = (None, 0)
+        self._arguments = (
+            base + _AT[LOGITS],
+            base + _AT[LABELS],
+            base + _OPTIONS,
+            base + _OUTPUTS,
+            base + _TOTAL,
+            base + _ERROR,
+        )
 
     def tensor(
         self, place: int, address: int, dtype: int, shape: tuple[int, ...], stride: tuple[int, ...]
     ) -> None:
-        """Puts a tensor at its place: LOGITS, LABELS, an option's or an output's."""
+        """Puts a tensor, whose owner keeps it alive, at its place."""
         ndim = len(shape)
+        at = _AT[place]
         if ndim <= _library.MAX_NDIM:
-            _PACK_TENSOR[ndim].pack_into(self._memory, place, address, dtype, ndim, *shape, *stride)
+            _PACK_TENSOR[ndim].pack_into(self._memory, at, address, dtype, ndim, *shape, *stride)
         else:  # which the library refuses
-            _PACK_TENSOR[0].pack_into(self._memory, place, address, dtype, ndim)
-        self._given.add(place)
+            _PACK_TENSOR[0].pack_into(self._memory, at, address, dtype, ndim)
+        self._given |= 1 << place
 
     def view(self, place: int, view: View) -> None:
         """The same for a View, which is kept alive until the call is put back."""
         self._kept.append(view)
         self.tensor(place, view[0], view[1], view[2], view[3])
 
-    def settings(self, settings: Settings) -> None:
-        """Packs the options, once their tensors are at their places."""
-        ignore = settings.ignore
+    def run(self, settings: Settings) -> None:
+        """xent_cross_entropy; raises what it refuses."""
+        packed = self._packed
+        if packed[0] is not settings or packed[1] != self._given:
+            self._pack(settings)
+        status = _library.cross_entropy(*self._arguments)
+        if status:
+            raise self._refusal(status)
+
+    def count(self, classes: int, settings: Settings) -> None:
+        """xent_count_labels; raises what it refuses."""
+        self._pack(settings)
+        _, labels, options, _, total, error = self._arguments
+        status = _library.count_labels(labels, classes, options, total, error)
+        if status:
+            raise self._refusal(status)
+
+    def _pack(self, settings: Settings) -> None:
+        """Options and outputs, once all tensors are at their places."""
+        *numbers, ignore = settings
         at = self._base + _IGNORE
         if len(ignore) <= _IGNORE_PLACES:
             struct.pack_into(f"{len(ignore)}q", self._memory, _IGNORE, *ignore)
@@ -109,43 +127,21 @@ class Call:
             labels = (ctypes.c_int64 * len(ignore))(*ignore)
             self._kept.append(labels)
             at = ctypes.addressof(labels)
+        weights = self._addresses(CLASS_WEIGHT, LOSS)
         _PACK_OPTIONS.pack_into(
-            self._memory, _OPTIONS, _PACK_OPTIONS.size, *settings[:11], at, len(ignore),
-            self._at(CLASS_WEIGHT), self._at(ROW_WEIGHT), 0,
-        )  # fmt: skip
-
-    def _at(self, place: int) -> int:
-        return self._base + place if place in self._given else 0
-
-    def run(self) -> None:
-        """xent_cross_entropy; raises what it refuses."""
-        base, at = self._base, self._at
-        _PACK_OUTPUTS.pack_into(
-            self._memory, _OUTPUTS, _PACK_OUTPUTS.size, *[at(place) for place in _OUTPUTS_IN_ORDER]
+            self._memory, _OPTIONS, _PACK_OPTIONS.size, *numbers, at, len(ignore), *weights, 0
         )
-        self._check(
-            _library.cross_entropy(
-                base + LOGITS,
-                base + LABELS,
-                base + _OPTIONS,
-                base + _OUTPUTS,
-                base + _TOTAL,
-                base + _ERROR,
-            )
-        )
+        outputs = self._addresses(LOSS, _PLACES)
+        _PACK_OUTPUTS.pack_into(self._memory, _OUTPUTS, _PACK_OUTPUTS.size, *outputs)
+        # Kept apart from the next call's: a long list of ignored labels is not there any more.
+        self._packed = (settings if len(ignore) <= _IGNORE_PLACES else None, self._given)
 
-    def count(self, classes: int) -> None:
-        """xent_count_labels; raises what it refuses."""
-        base = self._base
-        self._check(
-            _library.count_labels(
-                base + LABELS, classes, base + _OPTIONS, base + _TOTAL, base + _ERROR
-            )
-        )
+    def _addresses(self, first: int, end: int) -> list[int]:
+        given, base = self._given, self._base
+        return [base + _AT[place] if given >> place & 1 else 0 for place in range(first, end)]
 
-    def _check(self, status: int) -> None:
-        if status != _library.OK:
-            raise of_status(status, ctypes.string_at(self._base + _ERROR).decode(errors="replace"))
+    def _refusal(self, status: int) -> Exception:
+        return of_status(status, ctypes.string_at(self._base + _ERROR).decode(errors="replace"))
 
     def loss(self) -> float:
         """The reduced loss of the last run."""
@@ -157,12 +153,12 @@ class Call:
 
     def clear(self) -> None:
         """Forgets all tensors."""
-        self._given.clear()
+        self._given = 0
         self._kept.clear()
 
 
-# A list instead of thread-local storage: a signal handler or finaliser that calls the library in the
-# midst of another call in its thread takes another one. pop and append are atomic.
+# A list instead of thread-local storage: a signal handler or finaliser that calls the library in
+# the midst of another call in its thread takes another one. pop and append are atomic.
 _idle: list[Call] = []
 
 

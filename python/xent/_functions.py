@@ -91,8 +91,7 @@ def _evaluate(
             call.view(_call.LOSS, rows_view(rows))
         if with_grad:
             call.view(_call.GRAD, gradient_view(grad, x))
-        call.settings(settings)
-        call.run()
+        call.run(settings)
         return (call.loss() if rows is None else rows), grad, call.total()
 
 
@@ -169,6 +168,5 @@ def count_labels(labels: Any, classes: int, **options: Unpack[Options]) -> Total
     with _call.taken() as call:
         call.view(_call.LABELS, labels_view(labels))
         _put_weights(call, given)
-        call.settings(settings_of(given))
-        call.count(integer("classes", classes, 64))
+        call.count(integer("classes", classes, 64), settings_of(given))
         return Total(call.total())

@@ -84,13 +84,19 @@ def cross_entropy(
         )
     if input.dtype not in _WIDE and torch.is_autocast_enabled("cpu"):
         input = input.float()  # as PyTorch's own function does
-    rows = Rows(
-        int(ignore_index), choice("on_bad_label", on_bad_label, ON_BAD_LABEL),
-        real("label_smoothing", label_smoothing), real("z_loss", z_loss),
-        real("softcap", softcap), real("logit_scale", logit_scale),
-    )  # fmt: skip
+    if plain and type(ignore_index) is int and type(label_smoothing) is float:
+        rows, divisor = Rows(ignore_index, 0, label_smoothing), 0.0
+    else:
+        rows = Rows(
+            int(ignore_index),
+            choice("on_bad_label", on_bad_label, ON_BAD_LABEL),
+            real("label_smoothing", label_smoothing),
+            real("z_loss", z_loss),
+            real("softcap", softcap),
+            real("logit_scale", logit_scale),
+        )
+        divisor = denominator_of(denominator)
     number = choice("reduction", reduction, REDUCTION)
-    divisor = denominator_of(denominator)
     inputs = (input, target, _kernel.wide(weight), _kernel.wide(row_weight))
     if row_weight is not None and row_weight.requires_grad:
         raise ArgumentError(
@@ -150,11 +156,11 @@ def _computed(inputs: Any, rows: Rows, reduction: int, divisor: float, return_to
         if return_total:
             raise ArgumentError("return_total=True does not go with forward-mode differentiation.")
         return _formula.loss(inputs, rows, reduction, divisor)
-    if _eager.is_plain(*inputs):
+    if _eager.is_plain(inputs[0], inputs[1]):
         if reduction == NONE:
             loss, total = _eager.by_row(inputs, rows)
         else:
-            loss, total = _eager.reduced(inputs, rows, reduction, divisor)
+            loss, total = _eager.reduced(inputs, rows, reduction, divisor, return_total)
         return (loss, Total(total)) if return_total else loss
     loss, found = _by_operators(inputs, rows, reduction, divisor)
     return (loss, Total(bytes(found.numpy()))) if return_total else loss

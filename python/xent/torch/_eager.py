@@ -12,23 +12,10 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from . import _kernel, _operators
-from ._spec import Rows
+from ._spec import Inputs, Rows
 
 
-def _keys(tensor: Tensor) -> int:
-    return int(torch._C._dispatch_keys(tensor).raw_repr())
-
-
-def _plain_keys() -> frozenset[int]:
-    dtypes = (*_kernel.LOGITS, *_kernel.LABELS)
-    found = {_keys(torch.empty(0, dtype=dtype)) for dtype in dtypes}
-    with torch.inference_mode():
-        found |= {_keys(torch.empty(0, dtype=dtype)) for dtype in dtypes}
-    return frozenset(found)
-
-
-# What a tensor is that nothing wraps, negates lazily or keeps in another layout.
-_PLAIN = _plain_keys()
+_PLAIN = (Tensor, torch.nn.Parameter)
 
 
 def forward_mode() -> bool:
@@ -36,19 +23,17 @@ def forward_mode() -> bool:
     return bool(forward_ad._current_level >= 0)
 
 
-def is_plain(logits: Tensor, labels: Tensor, *weights: Optional[Tensor]) -> bool:
-    """Whether nothing but autograd watches this call."""
+def is_plain(tensor: Tensor, labels: Tensor) -> bool:
+    """Whether these are numbers in memory, and nothing but autograd watches what is done to them."""
     return (
-        _keys(logits) in _PLAIN
-        and _keys(labels) in _PLAIN
+        type(tensor) in _PLAIN
+        and type(labels) is Tensor
+        and not tensor.is_neg()
+        and not tensor._is_zerotensor()
         and not torch._C._len_torch_dispatch_stack()
         and not torch._C._are_functorch_transforms_active()
-        and torch._C._get_tracing_state() is None
-        and all(weight is None or _keys(weight) in _PLAIN for weight in weights)
+        and not torch._C._is_tracing()
     )
-
-
-Options = tuple[Rows, int, float]  # reduction, denominator
 
 
 class _Reduced(torch.autograd.Function):
@@ -57,63 +42,83 @@ class _Reduced(torch.autograd.Function):
         ctx: Any,
         logits: Tensor,
         labels: Tensor,
-        k: Any,
-        w: Any,
-        options: Options,
-        total: list[bytes],
-    ) -> Any:
-        ctx.rows, ctx.reduction, ctx.denominator = options
-        ctx.has_grad = True
-        ctx.set_materialize_grads(False)
-        rows, reduction, denominator = options
-        loss, grad, found = _kernel.reduced(
-            (logits, labels, k, w), rows, reduction, denominator, True
-        )
-        total.append(found)
-        ctx.save_for_backward(logits, labels, k, w, grad)
-        return loss, grad
+        class_weight: Any,
+        row_weight: Any,
+        options: tuple[Rows, int, float],
+        total: Optional[list[bytes]],
+    ) -> Tensor:
+        inputs = (logits, labels, class_weight, row_weight)
+        loss, grad, found = _kernel.reduced(inputs, *options, True, total is not None)
+        if total is not None:
+            total.append(found)
+        ctx.options = options
+        ctx.save_for_backward(logits, labels, class_weight, row_weight, grad)
+        return loss
 
     @staticmethod
-    def backward(ctx: Any, upstream: Any, of_grad: Any) -> Any:
-        return _operators.reduced_backward(ctx, upstream, of_grad), None, None, None, None, None
+    def backward(ctx: Any, upstream: Tensor) -> Any:
+        logits, labels, class_weight, row_weight, grad = ctx.saved_tensors
+        if torch.is_grad_enabled():  # then the gradient has to know what it depends on
+            inputs = (logits, labels, class_weight, row_weight)
+            rows, reduction, denominator = ctx.options
+            grad = _operators.reduced(*inputs, *rows, reduction, denominator, True)[1]
+        return _operators.scaled(grad, upstream), None, None, None, None, None
 
 
 class _ByRow(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, logits: Tensor, labels: Tensor, k: Any, w: Any, rows: Rows, total: list[bytes]
+        ctx: Any,
+        logits: Tensor,
+        labels: Tensor,
+        class_weight: Any,
+        row_weight: Any,
+        rows: Rows,
+        total: list[bytes],
     ) -> Tensor:
         ctx.rows = rows
-        losses, found = _kernel.by_row((logits, labels, k, w), rows)
+        inputs = (logits, labels, class_weight, row_weight)
+        losses, found = _kernel.by_row(inputs, rows)
         total.append(found)
-        ctx.save_for_backward(logits, labels, k, w)
+        ctx.save_for_backward(*inputs)
         return losses
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
-        if torch.is_grad_enabled() or not is_plain(upstream, *ctx.saved_tensors):
-            grad = _operators.by_row_backward(upstream, *ctx.saved_tensors, *ctx.rows)
+        inputs = ctx.saved_tensors
+        if torch.is_grad_enabled() or not is_plain(upstream, inputs[1]):
+            grad = _operators.by_row_backward(upstream, *inputs, *ctx.rows)
         else:
-            grad = _kernel.by_row_backward(upstream, ctx.saved_tensors, ctx.rows)
+            grad = _kernel.by_row_backward(upstream, inputs, ctx.rows)
         return grad, None, None, None, None, None
+
+
+# Function.apply without what it does for functorch, which is_plain excludes.
+_apply_reduced: Any = super(torch.autograd.Function, _Reduced).apply
+_apply_by_row: Any = super(torch.autograd.Function, _ByRow).apply
 
 
 def _differentiated(logits: Tensor) -> bool:
     return logits.requires_grad and torch.is_grad_enabled()
 
 
-def reduced(inputs: Any, rows: Rows, reduction: int, denominator: float) -> tuple[Tensor, bytes]:
-    """The reduced loss, and its total."""
-    if _differentiated(inputs[0]):
-        total: list[bytes] = []
-        return _Reduced.apply(*inputs, (rows, reduction, denominator), total)[0], total[0]
-    loss, _, found = _kernel.reduced(inputs, rows, reduction, denominator, False)
-    return loss, found
+def reduced(
+    inputs: Inputs, rows: Rows, reduction: int, denominator: float, with_total: bool
+) -> tuple[Tensor, bytes]:
+    """The reduced loss and, if wanted, its total."""
+    if not _differentiated(inputs[0]):
+        loss, _, found = _kernel.reduced(inputs, rows, reduction, denominator, False, with_total)
+        return loss, found
+    options = (rows, reduction, denominator)
+    if not with_total:
+        return _apply_reduced(*inputs, options, None), b""
+    total: list[bytes] = []
+    return _apply_reduced(*inputs, options, total), total[0]
 
 
-def by_row(inputs: Any, rows: Rows) -> tuple[Tensor, bytes]:
+def by_row(inputs: Inputs, rows: Rows) -> tuple[Tensor, bytes]:
     """The losses of the rows, and their total."""
-    if _differentiated(inputs[0]):
-        total: list[bytes] = []
-        return _ByRow.apply(*inputs, rows, total), total[0]
-    return _kernel.by_row(inputs, rows)
+    if not _differentiated(inputs[0]):
+        return _kernel.by_row(inputs, rows)
+    total: list[bytes] = []
+    return _apply_by_row(*inputs, rows, total), total[0]

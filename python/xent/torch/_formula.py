@@ -4,15 +4,12 @@ derivatives and forward mode. Slower than the library; the letters are the formu
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ._spec import MEAN, NONE, ROW_MEAN, Rows, class_axis
-
-# logits, labels, class weights, row weights
-Inputs = tuple[Tensor, Tensor, Optional[Tensor], Optional[Tensor]]
+from ._spec import MEAN, NONE, ROW_MEAN, Inputs, Rows, class_axis
 
 
 class Terms(NamedTuple):

@@ -45,9 +45,8 @@ def _total_tensor(total: bytes) -> Tensor:
 
 def _reduced_cpu(*args: Any) -> tuple[Tensor, Tensor, Tensor]:
     reduction, denominator, with_grad = args[10:]
-    loss, grad, total = _kernel.reduced(
-        args[:4], Rows(*args[4:10]), reduction, denominator, with_grad
-    )
+    rows = Rows(*args[4:10])
+    loss, grad, total = _kernel.reduced(args[:4], rows, reduction, denominator, with_grad, True)
     return loss, args[0].new_empty(0) if grad is None else grad, _total_tensor(total)
 
 
@@ -91,22 +90,23 @@ torch.library.register_fake(
 
 
 # ---- derivatives ----
-def _graph_is_kept() -> bool:
-    """Whether the backward pass that runs may run again, and read saved tensors then."""
-    return bool(torch._C._autograd._get_current_graph_task_keep_graph())
+def _is_one(upstream: Tensor) -> bool:
+    return (
+        type(upstream) is Tensor
+        and not torch._C._are_functorch_transforms_active()
+        and not torch._C._len_torch_dispatch_stack()
+        and upstream.item() == 1.0
+    )
 
 
 def scaled(grad: Tensor, upstream: Tensor) -> Tensor:
     """upstream*grad: the gradient computed in forward itself if upstream is 1 and nobody will read
     it again, else a new tensor."""
     if (
-        type(upstream) is Tensor
-        and not torch.compiler.is_compiling()
-        and not torch._C._are_functorch_transforms_active()
-        and not torch._C._len_torch_dispatch_stack()
+        not torch.compiler.is_compiling()
         and not torch.is_grad_enabled()
-        and upstream.item() == 1.0
-        and not _graph_is_kept()
+        and _is_one(upstream)
+        and not torch._C._autograd._get_current_graph_task_keep_graph()
     ):
         return grad
     return grad * upstream
@@ -119,22 +119,16 @@ def _save_reduced(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.set_materialize_grads(False)
 
 
-def reduced_backward(ctx: Any, upstream: Optional[Tensor], of_grad: Optional[Tensor]) -> Any:
-    """Gradient with respect to the logits, from those of the loss and of its gradient."""
+def _reduced_backward(ctx: Any, upstream: Any, of_grad: Any, of_total: Any) -> Any:
     saved = ctx.saved_tensors
     inputs, grad = saved[:4], saved[4]
     if not ctx.has_grad:
-        options = (*ctx.rows, ctx.reduction, ctx.denominator)
-        grad = reduced(*inputs, *options, True)[1]
+        grad = reduced(*inputs, *ctx.rows, ctx.reduction, ctx.denominator, True)[1]
     result = None if upstream is None else scaled(grad, upstream)
     if of_grad is not None and ctx.has_grad:
         second = _formula.hessian_times(of_grad, inputs, ctx.rows, ctx.reduction, ctx.denominator)
         result = second if result is None else result + second
-    return result
-
-
-def _reduced_backward(ctx: Any, upstream: Any, of_grad: Any, of_total: Any) -> Any:
-    return (reduced_backward(ctx, upstream, of_grad), *(None,) * 12)
+    return (result, *(None,) * 12)
 
 
 def _save_by_row(ctx: Any, inputs: Any, output: Any) -> None:

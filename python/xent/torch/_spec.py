@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Optional
+
+from torch import Tensor
 
 MEAN, ROW_MEAN, SUM = 0, 1, 2
 NONE = 3  # losses of rows: operators of their own
 REDUCTION = {"mean": MEAN, "row_mean": ROW_MEAN, "sum": SUM, "none": NONE}
+
+
+# logits, labels, class weights, row weights
+Inputs = tuple[Tensor, Tensor, Optional[Tensor], Optional[Tensor]]
 
 
 class Rows(NamedTuple):
