@@ -8,10 +8,19 @@ from typing import Any
 
 import torch
 
-FAULTS = ("label out of range", "label far out of range", "wrong batch", "wrong spatial size", "wrong ndim",
-          "weight of another length", "weight of another type", "weight with two axes", "smoothing above 1",
-          "smoothing below 0", "smoothing NaN", "unknown reduction", "labels int32", "labels int16", "labels bool", "labels float",
-          "labels of the logits' shape", "logits of integers", "no classes", "weight for no class")
+FAULTS = (
+    "label out of range", "label far out of range", "wrong batch", "wrong spatial size",
+    "wrong ndim", "weight of another length", "weight of another type", "weight with two axes",
+    "smoothing above 1", "smoothing below 0", "smoothing NaN", "unknown reduction", "labels int32",
+    "labels int16", "labels bool", "labels float", "labels of the logits' shape",
+    "logits of integers", "no classes", "weight for no class",
+)
+
+
+def described(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return f"{list(value.shape)} by {list(value.stride())} {str(value.dtype).removeprefix('torch.')}"
+    return value
 
 
 @dataclass
@@ -35,9 +44,9 @@ class Case:
         return upstream * dice.choice([1, 1, 1e-6, 1e6, 0])
 
     def __str__(self) -> str:
-        shape, stride = tuple(self.logits.shape), self.logits.stride()
-        return (f"logits {shape} stride {stride} {self.logits.dtype}, target {tuple(self.target.shape)} "
-                f"{self.target.dtype}, {self.options}, {', '.join(self.traits)}")
+        options = {name: described(value) for name, value in self.options.items()}
+        return (f"logits {described(self.logits)}, target {described(self.target)}, {options}, "
+                f"{', '.join(self.traits)}")
 
 
 class Draw:
@@ -166,6 +175,7 @@ def spoil_target(case: Case, fault: str) -> bool:
             return False
         case.target = torch.cat([case.target] * 2, dim=-1)
     elif fault == "wrong ndim":
+        case.traits += ["label [1] of logits [C]"] * (case.target.ndim == 0)
         case.target = case.target.unsqueeze(-1)
     elif fault == "labels of the logits' shape":
         case.target = torch.zeros(case.logits.shape, dtype=torch.int64)

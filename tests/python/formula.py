@@ -37,8 +37,9 @@ def cross_entropy(case: Case, upstream: Tensor) -> Exact:
     axis = 1 if case.logits.ndim > 1 else 0
     x = case.logits.detach().double().movedim(axis, -1)
     classes, smoothing = x.shape[-1], case.options.get("label_smoothing", 0.0)
-    counted = case.target != case.options.get("ignore_index", -100)
-    y = torch.where(counted, case.target.long(), 0).unsqueeze(-1)
+    labels = case.target.long()
+    counted = labels != case.options.get("ignore_index", -100)
+    y = torch.where(counted, labels, 0).unsqueeze(-1)
     k = case.options.get("weight")
     k = torch.ones(classes, dtype=torch.float64) if k is None else k.double()
     k_label = k[y]
