@@ -19,8 +19,9 @@ from ._errors import (
     ShapeError,
     XentError,
 )
-from ._functions import count_labels, cross_entropy, cross_entropy_with_grad
+from ._functions import count_labels, cross_entropy, cross_entropy_with_grad, row_outputs
 from ._library import isa, thread_count, version
+from ._log_loss import log_loss
 from ._options import Options
 from ._total import Total
 
@@ -41,6 +42,8 @@ __all__ = [
     "cross_entropy",
     "cross_entropy_with_grad",
     "isa",
+    "log_loss",
+    "row_outputs",
     "thread_count",
     "version",
 ]

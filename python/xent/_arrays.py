@@ -158,9 +158,11 @@ def rows_like(labels: View, logits: View) -> np.ndarray[Any, Any]:
     return np.empty(labels.shape, np.float64 if logits.dtype == _library.F64 else np.float32)
 
 
-def rows_view(array: np.ndarray[Any, Any]) -> View:
-    """The memory of such an array."""
-    return of_ndarray(array, _LOGITS[array.dtype])
+def own_view(array: np.ndarray[Any, Any]) -> View:
+    """The memory of an array that was made here."""
+    code = _code(array.dtype)
+    assert code is not None
+    return of_ndarray(array, code)
 
 
 def gradient_view(array: Any, logits: View) -> View:

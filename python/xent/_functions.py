@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, Optional, Union, overload
 
 import numpy as np
@@ -14,13 +15,13 @@ from ._arrays import (
     gradient_view,
     labels_view,
     logits_view,
+    own_view,
     rows_like,
-    rows_view,
     weight_view,
 )
 from ._call import View
 from ._errors import ArgumentError
-from ._options import Options, integer, settings_of
+from ._options import Options, choice, integer, settings_of
 from ._total import Total
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _evaluate(
     with _call.taken() as call:
         _put_inputs(call, x, y, options)
         if rows is not None:
-            call.view(_call.LOSS, rows_view(rows))
+            call.view(_call.LOSS, own_view(rows))
         if with_grad:
             call.view(_call.GRAD, gradient_view(grad, x))
         call.run(settings)
@@ -170,3 +171,52 @@ def count_labels(labels: Any, classes: int, **options: Unpack[Options]) -> Total
         _put_weights(call, given)
         call.count(integer("classes", classes, 64), settings_of(given))
         return Total(call.total())
+
+
+_OUTPUTS = {
+    "loss": _call.LOSS,
+    "lse": _call.LSE,
+    "prediction": _call.PREDICTION,
+    "label_probability": _call.LABEL_PROBABILITY,
+    "entropy": _call.ENTROPY,
+    "probability": _call.PROBABILITY,
+}
+
+
+def _new_output(name: str, logits: View, labels: View) -> Array:
+    if name == "prediction":
+        return np.empty(labels.shape, np.int64)
+    if name == "probability":
+        return np.empty(logits.shape, dtype_of(logits.dtype))
+    return rows_like(labels, logits)
+
+
+def row_outputs(
+    logits: Any,
+    labels: Any,
+    outputs: Iterable[str] = ("loss", "lse", "prediction", "label_probability", "entropy"),
+    **options: Unpack[Options],
+) -> dict[str, Array]:
+    """What there is to know of each row, by name:
+
+    loss                its loss, never divided
+    lse                 log of the sum of exp(logit)
+    prediction          index of the largest logit, the lowest on ties; -1: none
+    label_probability   the softmax at the label
+    entropy             of the softmax
+    probability         the softmax itself, an array like the logits
+
+    Ignored rows have 0, prediction -1. Rows of f64 logits are float64, others float32.
+    """
+    given: Any = options
+    x, y = logits_view(logits), labels_view(labels)
+    found: dict[str, Array] = {}
+    with _call.taken() as call:
+        _put_inputs(call, x, y, given)
+        for name in (outputs,) if isinstance(outputs, str) else outputs:
+            place = choice("outputs", name, _OUTPUTS)
+            found[name] = _new_output(name, x, y)
+            call.view(place, own_view(found[name]))
+        # No mean is wanted, so there is none to refuse.
+        call.run(settings_of({"on_nothing_counted": "nan", **given}))
+        return found

@@ -76,7 +76,7 @@ def cross_entropy(
         and denominator is None and on_bad_label == "error" and not return_total
         and reduction != "row_mean"
     )  # fmt: skip
-    if not _is_ours(input, target, weight) or (plain and _eager.forward_mode()):
+    if not _is_ours(input, target, weight) or (plain and _eager.is_transformed()):
         if not plain:
             raise _not_ours(input, target, weight)
         return torch.nn.functional.cross_entropy(
@@ -102,6 +102,11 @@ def cross_entropy(
         raise ArgumentError(
             "row_weight requires a gradient, which it has none of here: multiply the losses of "
             "reduction='none' by it instead, or pass row_weight.detach()."
+        )
+    if return_total and _kernel.is_odd(weight):
+        raise ArgumentError(
+            "weight has entries that are negative or not finite, which PyTorch computes with and "
+            "xent.Total does not: leave out return_total, or make them finite and >= 0."
         )
     if number == NONE and divisor:
         raise ArgumentError(
@@ -152,9 +157,12 @@ def _computed(inputs: Any, rows: Rows, reduction: int, divisor: float, return_to
                 "out, or call cross_entropy outside of the compiled function."
             )
         return _by_operators(inputs, rows, reduction, divisor)[0]
-    if _eager.forward_mode():
+    if _eager.is_transformed():
         if return_total:
-            raise ArgumentError("return_total=True does not go with forward-mode differentiation.")
+            raise ArgumentError(
+                "return_total=True gives a Python object, which does not go through transforms of "
+                "torch.func and forward-mode differentiation: leave it out."
+            )
         return _formula.loss(inputs, rows, reduction, divisor)
     if _eager.is_plain(inputs[0], inputs[1]):
         if reduction == NONE:

@@ -15,23 +15,18 @@ from . import _kernel, _operators
 from ._spec import Inputs, Rows
 
 
-_PLAIN = (Tensor, torch.nn.Parameter)
-
-
-def forward_mode() -> bool:
-    """Whether forward-mode differentiation is on."""
-    return bool(forward_ad._current_level >= 0)
+def is_transformed() -> bool:
+    """Whether forward-mode differentiation or a transform of torch.func is on, which operators with
+    derivatives of their own do not go through."""
+    return bool(forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active())
 
 
 def is_plain(tensor: Tensor, labels: Tensor) -> bool:
-    """Whether these are numbers in memory, and nothing but autograd watches what is done to them."""
+    """Whether these are numbers in memory, and nothing but autograd watches."""
     return (
-        type(tensor) in _PLAIN
+        _kernel.is_in_memory(tensor)
         and type(labels) is Tensor
-        and not tensor.is_neg()
-        and not tensor._is_zerotensor()
         and not torch._C._len_torch_dispatch_stack()
-        and not torch._C._are_functorch_transforms_active()
         and not torch._C._is_tracing()
     )
 

@@ -28,7 +28,7 @@ class Terms(NamedTuple):
 
     def p(self) -> Tensor:
         """The softmax."""
-        return torch.exp(self.z - self.lse)
+        return torch.softmax(self.z, -1)
 
 
 def _bent(x: Tensor, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
@@ -50,7 +50,7 @@ def _weights(y: Tensor, dtype: torch.dtype, inputs: Inputs, rows: Rows) -> tuple
     counted = named & (y >= 0) & (y < logits.shape[class_axis(logits.dim())])
     w = torch.ones_like(y, dtype=dtype) if row_weight is None else row_weight.to(dtype)
     w = torch.where(counted, w, 0.0)
-    if rows.on_bad_label == 2:
+    if rows.on_bad_label != 1:  # where the library raises it is NaN too: values may be out of sight
         w = torch.where(named & ~counted, torch.nan, w)
     return counted, w.unsqueeze(-1)
 
@@ -88,7 +88,7 @@ def loss(inputs: Inputs, rows: Rows, reduction: int, denominator: float) -> Tens
     """The loss, reduced or of each row."""
     t = terms(inputs, rows)
     # A coefficient of 0 makes its term 0, also beside an infinite nll.
-    nll = torch.where(t.push == 0, 0.0, t.lse - t.z)
+    nll = torch.where(t.push == 0, 0.0, -torch.log_softmax(t.z, -1))
     of_row = t.w * ((t.push * nll).sum(-1, keepdim=True) + rows.z_loss * t.lse * t.lse)
     if reduction == NONE:
         return of_row.squeeze(-1)
@@ -111,9 +111,21 @@ def row_hessian_times(t: Terms, rows: Rows, v: Tensor) -> Tensor:
     return t.slope * in_z + t.bend * v * (a * p - t.push)
 
 
-def _at_rest(value: Tensor, t: Terms, weight: Tensor, axis: int) -> Tensor:
-    """weight*value with the class axis back in its place; 0 where the weight is."""
+def _times(weight: Tensor, value: Tensor, axis: int) -> Tensor:
+    """weight*value, 0 where the weight is, with the class axis back in its place."""
     return torch.where(weight == 0, 0.0, weight * value).movedim(-1, axis)
+
+
+def _over_denominator(t: Terms, reduction: int, denominator: float) -> Tensor:
+    d = denominator_of(t, reduction, denominator)
+    return torch.where(d == 0, 0.0, t.w / d)
+
+
+def gradient(inputs: Inputs, rows: Rows, reduction: int, denominator: float) -> Tensor:
+    """The gradient of the reduced loss with respect to the logits."""
+    t = terms(inputs, rows)
+    weight = _over_denominator(t, reduction, denominator)
+    return _times(weight, row_gradient(t, rows), class_axis(inputs[0].dim()))
 
 
 def hessian_times(
@@ -122,9 +134,8 @@ def hessian_times(
     """The second derivative of the reduced loss with respect to the logits, times v."""
     t = terms(inputs, rows)
     axis = class_axis(inputs[0].dim())
-    d = denominator_of(t, reduction, denominator)
-    weight = torch.where(d == 0, 0.0, t.w / d)
-    return _at_rest(row_hessian_times(t, rows, v.movedim(axis, -1)), t, weight, axis)
+    weight = _over_denominator(t, reduction, denominator)
+    return _times(weight, row_hessian_times(t, rows, v.movedim(axis, -1)), axis)
 
 
 def of_rows_gradient(
@@ -136,6 +147,6 @@ def of_rows_gradient(
     axis = class_axis(inputs[0].dim())
     v = v.movedim(axis, -1)
     weight = t.w * upstream.unsqueeze(-1)
-    to_logits = _at_rest(row_hessian_times(t, rows, v), t, weight, axis)
+    to_logits = _times(weight, row_hessian_times(t, rows, v), axis)
     of_unit = (row_gradient(t, rows) * v).sum(-1)
     return to_logits, torch.where(t.counted, t.w.squeeze(-1) * of_unit, 0.0)

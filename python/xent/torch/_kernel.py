@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from .. import _call, _library
-from .._errors import XentError
-from ._spec import SUM, Inputs, Rows, class_axis
+from .._errors import ArgumentError, XentError
+from . import _formula
+from ._spec import NONE, SUM, Inputs, Rows, class_axis
 
 LOGITS = {
     torch.float32: _library.F32,
@@ -27,6 +28,24 @@ LABELS = {
     torch.uint8: _library.U8,
 }
 _CODE = {**LOGITS, **LABELS}
+
+
+def _keys(tensor: Tensor) -> int:
+    return int(torch._C._dispatch_keys(tensor).raw_repr())
+
+
+def _keys_in_memory() -> frozenset[int]:
+    found = {_keys(torch.empty(0, dtype=dtype)) for dtype in LOGITS}
+    with torch.inference_mode():
+        return frozenset(found | {_keys(torch.empty(0, dtype=dtype)) for dtype in LOGITS})
+
+
+_IN_MEMORY = _keys_in_memory()
+
+
+def is_in_memory(tensor: Tensor) -> bool:
+    """Whether this tensor is numbers in memory, which nothing wraps or negates lazily."""
+    return _keys(tensor) in _IN_MEMORY
 
 
 @lru_cache(maxsize=256)
@@ -75,6 +94,24 @@ def wide(weight: Optional[Tensor]) -> Optional[Tensor]:
     return weight
 
 
+def is_odd(class_weight: Optional[Tensor]) -> bool:
+    """Whether these are class weights that the library refuses and PyTorch computes with: negative
+    or not finite."""
+    return class_weight is not None and not bool(
+        ((class_weight >= 0) & (class_weight < torch.inf)).all()
+    )
+
+
+# struct xent_total of a batch that the library did not see.
+_NO_TOTAL = bytes(128)
+
+
+def _refuse_the_rest(inputs: Inputs, rows: Rows) -> None:
+    """Raises what the library refuses besides odd class weights."""
+    logits, labels, _, row_weight = inputs
+    reduced((logits, labels, None, row_weight), rows, SUM, 0.0, False, False)
+
+
 def reduced(
     inputs: Inputs,
     rows: Rows,
@@ -94,6 +131,14 @@ def reduced(
         _run(call, inputs, rows, reduction, denominator)
         loss = torch.scalar_tensor(call.loss(), dtype=logits.dtype)
         return loss, grad, call.total() if with_total else b""
+    except ArgumentError:
+        if not is_odd(inputs[2]):
+            raise
+        _refuse_the_rest(inputs, rows)
+        loss = _formula.loss(inputs, rows, reduction, denominator)
+        if grad is not None:
+            grad.copy_(_formula.gradient(inputs, rows, reduction, denominator))
+        return loss, grad, _NO_TOTAL
     finally:
         _call.put_back(call)
 
@@ -108,6 +153,11 @@ def by_row(inputs: Inputs, rows: Rows) -> tuple[Tensor, bytes]:
         _put(call, _call.LOSS, losses)
         _run(call, inputs, rows, SUM, 0.0)
         return losses.to(logits.dtype), call.total()
+    except ArgumentError:
+        if not is_odd(inputs[2]):
+            raise
+        _refuse_the_rest(inputs, rows)
+        return _formula.loss(inputs, rows, NONE, 0.0), _NO_TOTAL
     finally:
         _call.put_back(call)
 
@@ -116,11 +166,16 @@ def by_row_backward(upstream: Tensor, inputs: Inputs, rows: Rows) -> Tensor:
     """The gradient of sum(upstream * losses of the rows)."""
     logits, labels, class_weight, row_weight = inputs
     weight = wide(upstream if row_weight is None else row_weight * upstream)
+    weighted = (logits, labels, class_weight, weight)
     grad = torch.empty_like(logits)
     call = _call.take()
     try:
         _put(call, _call.GRAD, grad)
-        _run(call, (logits, labels, class_weight, weight), rows, SUM, 0.0)
+        _run(call, weighted, rows, SUM, 0.0)
         return grad
+    except ArgumentError:
+        if not is_odd(class_weight):
+            raise
+        return grad.copy_(_formula.gradient(weighted, rows, SUM, 0.0))
     finally:
         _call.put_back(call)

@@ -92,8 +92,7 @@ torch.library.register_fake(
 # ---- derivatives ----
 def _is_one(upstream: Tensor) -> bool:
     return (
-        type(upstream) is Tensor
-        and not torch._C._are_functorch_transforms_active()
+        _kernel.is_in_memory(upstream)
         and not torch._C._len_torch_dispatch_stack()
         and upstream.item() == 1.0
     )
