@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the Python package share.
 
---implementation torch puts PyTorch's own functions in the place of xent's: the tests must pass on the original too, which
-shows that they test its contract and not ours. --table FILE writes what passed and what does not apply as a table.
+--implementation torch puts PyTorch's own functions in the place of xent's: the tests must pass on the
+original too, which shows that they test its contract and not ours. --table docs/conformance.md writes what
+passed and what does not apply into that page.
 """
 from __future__ import annotations
 
@@ -20,11 +21,11 @@ NOT_APPLICABLE: dict[tuple[str, str], int] = {}
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--implementation", choices=("xent", "torch"), default="xent",
                      help="whose cross-entropy is tested")
-    parser.addoption("--table", metavar="FILE", help="write the outcome of other people's tests there, as Markdown")
+    parser.addoption("--table", metavar="PAGE", help="write the outcome of other people's tests into it")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "suite(name): someone else's test suite, with a line of its own in the table")
+    config.addinivalue_line("markers", "suite(name): someone else's tests, which have a line in the table")
     config.addinivalue_line("markers", "ours: says something of xent that its model does not promise")
 
 
@@ -76,6 +77,14 @@ def table() -> list[str]:
     return lines
 
 
+def write_table(page: Path) -> None:
+    """Puts the table between the page's markers."""
+    begin, end = "<!-- outcome -->", "<!-- end of outcome -->"
+    before, rest = page.read_text(encoding="utf-8").split(begin)
+    lines = "\n".join(table())
+    page.write_text(f"{before}{begin}\n{lines}\n{end}{rest.split(end)[1]}", encoding="utf-8")
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     if not TALLY:
         return
@@ -83,4 +92,4 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for line in table():
         terminalreporter.write_line(line)
     if config.getoption("--table"):
-        Path(config.getoption("--table")).write_text("\n".join(table()) + "\n", encoding="utf-8")
+        write_table(Path(config.getoption("--table")))
