@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The formula at the top of include/xent.h, row by row in float64: slow and plain, sharing nothing with the package."""
+"""The formula at the top of include/xent.h, row by row in float64: slow, plain, and sharing nothing
+with the package."""
 
 import math
 

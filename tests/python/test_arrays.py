@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What may be passed as an array, how it is read without a copy, and what is refused with which words."""
+"""What may be passed as an array, how it is read without a copy, and what is refused how."""
 
 import ctypes
 
 import ml_dtypes
 import numpy as np
 import pytest
-
 import xent
 from xent import _arrays
 

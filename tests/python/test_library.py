@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The structs and constants that the package mirrors are those of include/xent.h, as a C compiler lays them out; and
-what is in the installed package."""
+"""The structs and constants that the package mirrors are those of include/xent.h, as a C compiler
+lays them out; and what is in the installed package."""
 
 import ctypes
 import re
@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 import xent
 from xent import _library
 

@@ -5,7 +5,6 @@ import warnings
 
 import numpy as np
 import pytest
-
 import xent
 
 theirs = pytest.importorskip("sklearn.metrics").log_loss

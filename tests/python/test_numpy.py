@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""xent.cross_entropy and what goes with it, on NumPy arrays: against the formula row by row, and among themselves."""
+"""xent.cross_entropy and what goes with it, on NumPy arrays: against the formula row by row, and
+among themselves."""
 
 import threading
 import time
@@ -8,10 +9,9 @@ import ml_dtypes
 import naive
 import numpy as np
 import pytest
+import xent
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-import xent
 
 TYPES = {
     np.float32: (2e-6, 2e-7),

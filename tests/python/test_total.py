@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""xent.Total: sums and counts, their merge, and gradient accumulation that is never a mean of means."""
+"""xent.Total: sums and counts, their merge, and gradients of parts that add up to the whole's."""
 
 import copy
 import math
@@ -7,7 +7,6 @@ import pickle
 
 import numpy as np
 import pytest
-
 import xent
 
 
