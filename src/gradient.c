@@ -243,14 +243,15 @@ static void write_across(const struct plan *plan, struct scratch scratch, struct
 /* Softcap: E of a block is computed again in double, and the result rounded once. */
 static void write_bent_block(const struct plan *plan, const struct rows *rows, int i, int64_t b) {
     const row_view *grad = &plan->shape->grad, *probability = &plan->shape->probability;
+    const xent_kernels *doubles = xent_kernels_for(XENT_F64);
     double z[BLOCK], slope[BLOCK], values[BLOCK];
     int64_t n = block_length(plan, b);
     xent_stats block;
     bend_block(plan, rows, i, b * BLOCK, n, z, slope);
-    plan->doubles->stats(z, n, 1, z, 0, NULL, &block);
+    doubles->stats(z, n, 1, z, 0, NULL, &block);
     double factor = block_factor(&block, &rows->stats[i], 1, plan->math);
     if (probability->data && has_probability(rows, i)) {
-        plan->doubles->grad(z, n, rows->columns.share[i] * factor, values);
+        doubles->grad(z, n, rows->columns.share[i] * factor, values);
         plan->kernels->narrow(values, n,
                               class_address(probability, rows->probability[i], b * BLOCK),
                               class_stride(probability));

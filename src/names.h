@@ -24,7 +24,6 @@
 #define count_labels xent_private_count_labels
 #define divide_scratch xent_private_divide_scratch
 #define dtype_name xent_private_dtype_name
-#define dtype_size xent_private_dtype_size
 #define fail xent_private_fail
 #define find_range xent_private_find_range
 #define finish_rows xent_private_finish_rows

@@ -40,6 +40,8 @@ static int64_t group_length(const struct plan *plan, int64_t g) {
 static xent_total count_all(const layout *shape, const xent_options *options) {
     xent_total all = XENT_TOTAL_INIT;
     int64_t length = shape->rows > 0 ? choose_group_rows(shape->rows, shape->classes) : 1;
+    if (shape->rows <= length)
+        return count_labels(shape, options, 0, shape->rows);
     for (int64_t first = 0; first < shape->rows; first += length) {
         int64_t left = shape->rows - first;
         xent_total group = count_labels(shape, options, first, left < length ? left : length);
@@ -115,9 +117,11 @@ static void run_groups(void *data, int64_t slot) {
 /* Step 4, on one thread without an array of totals. The merges come in the same order. */
 static void run_in_order(const struct call *call, xent_total *all) {
     _Alignas(64) unsigned char small[SMALL_SCRATCH];
-    for (int64_t g = 0; g < call->groups; g++) {
+    void *memory = call->slots ? call->slots : small;
+    run_group(call, 0, memory, all);
+    for (int64_t g = 1; g < call->groups; g++) {
         xent_total group;
-        run_group(call, g, call->slots ? call->slots : small, &group);
+        run_group(call, g, memory, &group);
         xent_total_merge(all, &group);
     }
 }

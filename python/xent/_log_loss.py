@@ -63,8 +63,8 @@ def _probabilities(y_pred: Any) -> Array:
     if wrong.any():
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise ArgumentError(
-            f"y_pred{list(place)} is {given[place]!s}, which is no probability: if these are logits, "
-            f"use xent.cross_entropy, or apply a softmax first."
+            f"y_pred{list(place)} is {given[place]!s}, which is no probability: if these are "
+            f"logits, use xent.cross_entropy, or apply a softmax first."
         )
     if given.ndim == 1:
         given = given[:, np.newaxis]

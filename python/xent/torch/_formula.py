@@ -43,16 +43,18 @@ def _bent(x: Tensor, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
     return torch.where(masked, x, cap * t), torch.where(masked, 0.0, slope), bend
 
 
-def _weights(y: Tensor, dtype: torch.dtype, inputs: Inputs, rows: Rows) -> tuple[Tensor, Tensor]:
-    """Which rows are counted, and w."""
+def _weights(
+    y: Tensor, dtype: torch.dtype, inputs: Inputs, rows: Rows
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Which rows are counted, which count for nothing, and w."""
     logits, _, _, row_weight = inputs
-    named = y != rows.ignore_index
-    counted = named & (y >= 0) & (y < logits.shape[class_axis(logits.dim())])
+    ignored = y == rows.ignore_index
+    inside = (y >= 0) & (y < logits.shape[class_axis(logits.dim())])
+    # Where the library raises, bad rows are NaN as well: values may be out of sight here.
+    hidden = ignored | ~inside if rows.on_bad_label == 1 else ignored
     w = torch.ones_like(y, dtype=dtype) if row_weight is None else row_weight.to(dtype)
-    w = torch.where(counted, w, 0.0)
-    if rows.on_bad_label != 1:  # where the library raises it is NaN too: values may be out of sight
-        w = torch.where(named & ~counted, torch.nan, w)
-    return counted, w.unsqueeze(-1)
+    w = torch.where(hidden, 0.0, torch.where(inside, w, torch.nan))
+    return inside & ~ignored, hidden.unsqueeze(-1), w.unsqueeze(-1)
 
 
 def terms(inputs: Inputs, rows: Rows) -> Terms:
@@ -61,9 +63,9 @@ def terms(inputs: Inputs, rows: Rows) -> Terms:
     x = logits.movedim(class_axis(logits.dim()), -1)
     classes = x.shape[-1]
     y = labels.long()
-    counted, w = _weights(y, x.dtype, inputs, rows)
+    counted, hidden, w = _weights(y, x.dtype, inputs, rows)
     y = torch.where(counted, y, 0).unsqueeze(-1)
-    x = torch.where(counted.unsqueeze(-1), x, 0.0)
+    x = torch.where(hidden, 0.0, x)
     z, slope, bend = _bent(x, rows)
     k = x.new_ones(classes) if class_weight is None else class_weight.to(x.dtype)
     k_label = k[y]
