@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Trains a small language model twice, with PyTorch's loss and with xent's, and compares the two step by step.
+"""Trains a small language model twice, with PyTorch's loss and with xent's, and compares the two
+step by step.
 
     python examples/language_model.py --svg curves.svg
 
-One changed import is the whole difference between the two. Both models begin with the same weights, see the same words of
-Coriolanus in the same order, and take turns, so that a slow moment of the machine meets both. What is printed: the losses,
-how far the two curves ever are apart, and the time of a whole step (forward, loss, backward, optimizer) with each.
+One changed import is the whole difference between the two. Both models begin with the same weights,
+see the same words of Coriolanus in the same order, and take turns, so that a slow moment of the
+machine meets both. What is printed: the losses, how far the two curves ever are apart, and the time
+of a whole step (forward, loss, backward, optimizer) with each.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -28,7 +31,7 @@ Loss = Callable[..., Tensor]
 
 
 def words() -> tuple[Tensor, int]:
-    """The play as numbers, one for each word, mark or end of line, and how many different ones there are."""
+    """The play as numbers, one for each word, mark or end of line, and how many there are."""
     found = re.findall(r"[A-Za-z']+|[^A-Za-z' ]", TEXT.read_text(encoding="ascii"))
     number = {word: i for i, (word, _) in enumerate(Counter(found).most_common())}
     return torch.tensor([number[word] for word in found]), len(number)
@@ -39,7 +42,7 @@ def batches(text: Tensor, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
     generator = torch.Generator().manual_seed(seed)
     while True:
         begins = torch.randint(0, len(text) - LENGTH - 1, (BATCH,), generator=generator)
-        pieces = torch.stack([text[begin:begin + LENGTH + 1] for begin in begins.tolist()])
+        pieces = torch.stack([text[begin : begin + LENGTH + 1] for begin in begins.tolist()])
         yield pieces[:, :-1], pieces[:, 1:]
 
 
@@ -55,18 +58,22 @@ class LanguageModel(nn.Module):
         self.before_attention, self.before_layers = nn.LayerNorm(width), nn.LayerNorm(width)
         self.at_end = nn.LayerNorm(width)
         self.mixing, self.mixed = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.layers = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.layers = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+        )
 
     def attention(self, x: Tensor) -> Tensor:
         rows, length, width = x.shape
-        query, key, value = (part.view(rows, length, self.heads, -1).transpose(1, 2)
-                             for part in self.mixing(x).split(width, dim=-1))
+        query, key, value = (
+            part.view(rows, length, self.heads, -1).transpose(1, 2)
+            for part in self.mixing(x).split(width, dim=-1)
+        )
         seen = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
         return self.mixed(seen.transpose(1, 2).reshape(x.shape))
 
     def forward(self, words: Tensor) -> Tensor:
         """Logits [rows, length, vocabulary] of the word that follows each one."""
-        x = self.word(words) + self.place.weight[:words.shape[1]]
+        x = self.word(words) + self.place.weight[: words.shape[1]]
         x = x + self.attention(self.before_attention(x))
         x = x + self.layers(self.before_layers(x))
         return self.at_end(x) @ self.word.weight.T
@@ -106,7 +113,7 @@ def train(losses: dict[str, Loss], steps: int, dtype: torch.dtype, seed: int = 1
         torch.manual_seed(seed)
         trainings.append(Training(name, loss, LanguageModel(vocabulary).to(dtype)))
     for number, (inputs, targets) in zip(range(steps), batches(text, seed)):
-        for training in trainings[::1 if number % 2 else -1]:
+        for training in trainings[:: 1 if number % 2 else -1]:
             training.step(inputs, targets)
     return trainings
 
@@ -119,17 +126,27 @@ def distance(one: Training, other: Training) -> float:
 def draw(path: Path, trainings: list[Training], title: str) -> None:
     """Both curves, and what is between them, as SVG."""
     import matplotlib
+
     matplotlib.use("svg")
     matplotlib.rcParams["svg.fonttype"] = "none"
     matplotlib.rcParams["svg.hashsalt"] = "xent"
     from matplotlib import pyplot
-    figure, (curves, apart) = pyplot.subplots(2, 1, figsize=(7, 5.5), sharex=True, height_ratios=(2, 1))
-    for training, style in zip(trainings, ({"color": "#e69f00", "linewidth": 4}, {"color": "#0072b2"})):
+
+    figure, (curves, apart) = pyplot.subplots(
+        2, 1, figsize=(7, 5.5), sharex=True, height_ratios=(2, 1)
+    )
+    for training, style in zip(
+        trainings, ({"color": "#e69f00", "linewidth": 4}, {"color": "#0072b2"})
+    ):
         curves.plot(training.losses, label=training.name, **style)
     curves.set(ylabel="mean loss", title=title)
     curves.legend(frameon=False)
     one, other = trainings
-    differences = {step: abs(a - b) / abs(b) for step, (a, b) in enumerate(zip(other.losses, one.losses)) if a != b}
+    differences = {
+        step: abs(a - b) / abs(b)
+        for step, (a, b) in enumerate(zip(other.losses, one.losses))
+        if a != b
+    }
     apart.semilogy(list(differences), list(differences.values()), ".", color="#009e73")
     apart.set(xlabel="step (a dot where the two differ)", ylabel="relative difference")
     figure.tight_layout()
@@ -137,26 +154,40 @@ def draw(path: Path, trainings: list[Training], title: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--dtype", choices=["float32", "float64", "bfloat16"], default="float64")
     parser.add_argument("--threads", type=int, help="threads of PyTorch (default: its own choice)")
-    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw both curves there (needs matplotlib)")
+    parser.add_argument(
+        "--svg", type=Path, metavar="FILE", help="draw both curves there (needs matplotlib)"
+    )
     given = parser.parse_args()
     if given.threads:
         torch.set_num_threads(given.threads)
 
     import xent.torch
-    losses: dict[str, Loss] = {"torch.nn.functional.cross_entropy": torch.nn.functional.cross_entropy,
-                               "xent.torch.cross_entropy": xent.torch.cross_entropy}
+
+    losses: dict[str, Loss] = {
+        "torch.nn.functional.cross_entropy": torch.nn.functional.cross_entropy,
+        "xent.torch.cross_entropy": xent.torch.cross_entropy,
+    }
     trainings = train(losses, given.steps, getattr(torch, given.dtype))
     print(f"{'':36}{'first loss':>12}{'last loss':>12}{'a step takes':>16}")
     for training in trainings:
         middle = statistics.median(training.seconds)
-        print(f"{training.name:36}{training.losses[0]:12.6f}{training.losses[-1]:12.6f}{1e3 * middle:13.2f} ms")
+        print(
+            f"{training.name:36}{training.losses[0]:12.6f}{training.losses[-1]:12.6f}"
+            f"{1e3 * middle:13.2f} ms"
+        )
     print(f"largest relative difference of the losses: {distance(trainings[1], trainings[0]):.1e}")
     if given.svg:
-        draw(given.svg, trainings, f"A language model of {TEXT.stem.title()}, {given.steps} steps in {given.dtype}")
+        draw(
+            given.svg,
+            trainings,
+            f"A language model of {TEXT.stem.title()}, {given.steps} steps in {given.dtype}",
+        )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the Python package share.
 
---implementation torch puts PyTorch's own functions in the place of xent's: the tests must pass on the
-original too, which shows that they test its contract and not ours. --table docs/conformance.md writes what
-passed and what does not apply into that page.
+--implementation torch puts PyTorch's own functions in the place of xent's: the tests must pass on
+the original too, which shows that they test its contract and not ours. --table docs/conformance.md
+writes what passed and what does not apply into that page.
 """
+
 from __future__ import annotations
 
 import types
@@ -19,14 +20,24 @@ NOT_APPLICABLE: dict[tuple[str, str], int] = {}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--implementation", choices=("xent", "torch"), default="xent",
-                     help="whose cross-entropy is tested")
-    parser.addoption("--table", metavar="PAGE", help="write the outcome of other people's tests into it")
+    parser.addoption(
+        "--implementation",
+        choices=("xent", "torch"),
+        default="xent",
+        help="whose cross-entropy is tested",
+    )
+    parser.addoption(
+        "--table", metavar="PAGE", help="write the outcome of other people's tests into it"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "suite(name): someone else's tests, which have a line in the table")
-    config.addinivalue_line("markers", "ours: says something of xent that its model does not promise")
+    config.addinivalue_line(
+        "markers", "suite(name): someone else's tests, which have a line in the table"
+    )
+    config.addinivalue_line(
+        "markers", "ours: says something of xent that its model does not promise"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -48,10 +59,13 @@ def drop_in(implementation: str) -> Any:
     """What has cross_entropy and CrossEntropyLoss with PyTorch's signatures."""
     if implementation == "xent":
         import xent.torch
+
         return xent.torch
     import torch
-    return types.SimpleNamespace(cross_entropy=torch.nn.functional.cross_entropy,
-                                 CrossEntropyLoss=torch.nn.CrossEntropyLoss)
+
+    return types.SimpleNamespace(
+        cross_entropy=torch.nn.functional.cross_entropy, CrossEntropyLoss=torch.nn.CrossEntropyLoss
+    )
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -69,11 +83,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 def table() -> list[str]:
     lines = ["| suite | passed | failed | not applicable |", "| --- | --- | --- | --- |"]
-    lines += [f"| {name} | {count['passed']} | {count['failed']} | {count['skipped']} |"
-              for name, count in TALLY.items()]
+    lines += [
+        f"| {name} | {count['passed']} | {count['failed']} | {count['skipped']} |"
+        for name, count in TALLY.items()
+    ]
     if NOT_APPLICABLE:
         lines += ["", "Not applicable:", ""]
-        lines += [f"- {name}, {count}: {reason}" for (name, reason), count in NOT_APPLICABLE.items()]
+        lines += [
+            f"- {name}, {count}: {reason}" for (name, reason), count in NOT_APPLICABLE.items()
+        ]
     return lines
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Random calls of cross_entropy, one for each seed: shapes, layouts, labels, options, and at most one mistake."""
+"""Random calls of cross_entropy, one for each seed: shapes, layouts, labels, options, and at most
+one mistake."""
+
 from __future__ import annotations
 
 import random
@@ -9,17 +11,33 @@ from typing import Any
 import torch
 
 FAULTS = (
-    "label out of range", "label far out of range", "wrong batch", "wrong spatial size",
-    "wrong ndim", "weight of another length", "weight of another type", "weight with two axes",
-    "smoothing above 1", "smoothing below 0", "smoothing NaN", "unknown reduction", "labels int32",
-    "labels int16", "labels bool", "labels float", "labels of the logits' shape",
-    "logits of integers", "no classes", "weight for no class",
+    "label out of range",
+    "label far out of range",
+    "wrong batch",
+    "wrong spatial size",
+    "wrong ndim",
+    "weight of another length",
+    "weight of another type",
+    "weight with two axes",
+    "smoothing above 1",
+    "smoothing below 0",
+    "smoothing NaN",
+    "unknown reduction",
+    "labels int32",
+    "labels int16",
+    "labels bool",
+    "labels float",
+    "labels of the logits' shape",
+    "logits of integers",
+    "no classes",
+    "weight for no class",
 )
 
 
 def described(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
-        return f"{list(value.shape)} by {list(value.stride())} {str(value.dtype).removeprefix('torch.')}"
+        dtype = str(value.dtype).removeprefix("torch.")
+        return f"{list(value.shape)} by {list(value.stride())} {dtype}"
     return value
 
 
@@ -45,8 +63,10 @@ class Case:
 
     def __str__(self) -> str:
         options = {name: described(value) for name, value in self.options.items()}
-        return (f"logits {described(self.logits)}, target {described(self.target)}, {options}, "
-                f"{', '.join(self.traits)}")
+        return (
+            f"logits {described(self.logits)}, target {described(self.target)}, {options}, "
+            f"{', '.join(self.traits)}"
+        )
 
 
 class Draw:
@@ -65,11 +85,17 @@ class Draw:
 
     def shape(self) -> tuple[int, ...]:
         """Shape of the logits as PyTorch has it: [C], [N, C] or [N, C, d1, ...]."""
-        classes = self.dice.choice([1, 2, 3, 5, 8, 17, 40, 65, 130]) if self.dice.random() < 0.97 else 1500
+        classes = (
+            self.dice.choice([1, 2, 3, 5, 8, 17, 40, 65, 130])
+            if self.dice.random() < 0.97
+            else 1500
+        )
         if self.often(0.08, "unbatched"):
             return (classes,)
         rows = self.dice.choice([1, 2, 3, 4, 7, 19])
-        spatial = [self.dice.choice([1, 2, 3, 5]) for _ in range(self.dice.choice([0, 0, 0, 1, 2, 3]))]
+        spatial = [
+            self.dice.choice([1, 2, 3, 5]) for _ in range(self.dice.choice([0, 0, 0, 1, 2, 3]))
+        ]
         if spatial:
             self.traits.append("N-d")
         if self.often(0.05, "empty"):
@@ -81,7 +107,9 @@ class Draw:
 
     def laid_out(self, values: torch.Tensor) -> torch.Tensor:
         """The same values with other strides."""
-        how = self.dice.choice(["as is", "as is", "transposed", "steps", "offset", "permuted", "expanded"])
+        how = self.dice.choice(
+            ["as is", "as is", "transposed", "steps", "offset", "permuted", "expanded"]
+        )
         if how == "as is" or values.ndim == 0:
             return values
         self.traits.append(f"layout {how}")
@@ -93,9 +121,13 @@ class Draw:
             back = sorted(range(values.ndim), key=order.__getitem__)
             return values.permute(order).contiguous().permute(back)
         if how == "expanded":
-            return values.narrow(0, 0, min(1, values.shape[0])).expand_as(values) if values.shape[0] else values
+            return (
+                values.narrow(0, 0, min(1, values.shape[0])).expand_as(values)
+                if values.shape[0]
+                else values
+            )
         wide = torch.full((*values.shape[:-1], 2 * values.shape[-1] + 3), 7, dtype=values.dtype)
-        view = wide[..., 3::2] if how == "steps" else wide[..., 3:3 + values.shape[-1]]
+        view = wide[..., 3::2] if how == "steps" else wide[..., 3 : 3 + values.shape[-1]]
         return view.copy_(values)
 
     def logits(self, shape: tuple[int, ...]) -> torch.Tensor:
@@ -106,7 +138,9 @@ class Draw:
         if self.often(0.12, "-inf among the logits"):
             values[torch.rand(shape, generator=self.generator) < 0.2] = -torch.inf
         if values.numel() and self.often(0.04, "NaN or +inf among the logits"):
-            values.view(-1)[self.dice.randrange(values.numel())] = self.dice.choice([torch.nan, torch.inf])
+            values.view(-1)[self.dice.randrange(values.numel())] = self.dice.choice(
+                [torch.nan, torch.inf]
+            )
         return self.laid_out(values)
 
     def target(self, shape: tuple[int, ...], options: dict[str, Any]) -> torch.Tensor:
@@ -114,13 +148,19 @@ class Draw:
         outer = () if len(shape) == 1 else (shape[0], *shape[2:])
         labels = torch.randint(0, classes, outer, generator=self.generator)
         if self.often(0.5, "ignore_index given"):
-            options["ignore_index"] = self.dice.choice([-1, -7, 0, classes - 1, classes, 255, -2 ** 40])
+            options["ignore_index"] = self.dice.choice(
+                [-1, -7, 0, classes - 1, classes, 255, -(2**40)]
+            )
         ignore = options.get("ignore_index", -100)
         share = self.dice.choice([0, 0, 0.3, 0.8])
         if self.often(0.08, "all ignored"):
             share = 1.0
         labels[torch.rand(outer, generator=self.generator) < share] = ignore
-        if classes <= 256 and bool(((labels >= 0) & (labels < 256)).all()) and self.often(0.2, "labels uint8"):
+        if (
+            classes <= 256
+            and bool(((labels >= 0) & (labels < 256)).all())
+            and self.often(0.2, "labels uint8")
+        ):
             labels = labels.to(torch.uint8)
         return self.laid_out(labels)
 
@@ -151,7 +191,9 @@ class Draw:
         shape = self.shape()
         options = self.options(shape[0] if len(shape) == 1 else shape[1])
         target = self.target(shape, options)
-        case = Case(self.seed, self.logits(shape), target, options, self.traits, self.dice.random() < 0.9)
+        case = Case(
+            self.seed, self.logits(shape), target, options, self.traits, self.dice.random() < 0.9
+        )
         if self.dice.random() < 0.15:
             spoil(case, self.dice.choice(FAULTS))
         return case
@@ -162,14 +204,17 @@ def spoil_target(case: Case, fault: str) -> bool:
     if fault in ("label out of range", "label far out of range"):
         if not case.target.numel() or case.target.dtype != torch.int64:
             return False
-        bad = classes if "far" not in fault else 2 ** 62
+        bad = classes if "far" not in fault else 2**62
         if bad == case.options.get("ignore_index", -100):
             return False
         case.target = case.target.clone()
         case.target[(-1,) * case.target.ndim] = bad
     elif fault == "wrong batch":
-        case.target = torch.cat([case.target, case.target[-1:]]) if case.target.ndim and case.target.numel() else (
-            torch.zeros(2, dtype=torch.int64))
+        case.target = (
+            torch.cat([case.target, case.target[-1:]])
+            if case.target.ndim and case.target.numel()
+            else (torch.zeros(2, dtype=torch.int64))
+        )
     elif fault == "wrong spatial size":
         if case.target.ndim < 2:
             return False
@@ -198,13 +243,18 @@ def spoil_rest(case: Case, fault: str) -> None:
     elif fault == "weight for no class":
         case.options["weight"] = torch.ones(0, dtype=torch.float64)
     elif fault.startswith("smoothing "):
-        case.options["label_smoothing"] = {"above 1": 1.25, "below 0": -0.25, "NaN": float("nan")}[fault[10:]]
+        case.options["label_smoothing"] = {"above 1": 1.25, "below 0": -0.25, "NaN": float("nan")}[
+            fault[10:]
+        ]
     elif fault == "unknown reduction":
         case.options["reduction"] = "average"
     elif fault == "logits of integers":
         case.logits, case.requires_grad = torch.zeros(case.logits.shape, dtype=torch.int64), False
     elif fault == "no classes":
-        shape = [size if axis != min(1, case.logits.ndim - 1) else 0 for axis, size in enumerate(case.logits.shape)]
+        shape = [
+            size if axis != min(1, case.logits.ndim - 1) else 0
+            for axis, size in enumerate(case.logits.shape)
+        ]
         case.logits = torch.zeros(shape, dtype=torch.float64)
 
 

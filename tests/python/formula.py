@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""The formula at the top of include/xent.h in float64, as plainly as it can be written, for PyTorch's layouts.
+"""The formula at the top of include/xent.h in float64, as plainly as it can be written, for
+PyTorch's layouts.
 
-Ignored rows are 0 whatever their logits are; a term whose coefficient is 0 is 0, never 0*inf; a NaN or +inf logit, or
-logits that are all -inf, make the row NaN; a mean over nothing is NaN and its gradient 0.
+Ignored rows are 0 whatever their logits are; a term whose coefficient is 0 is 0, never 0*inf; a NaN
+or +inf logit, or logits that are all -inf, make the row NaN; a mean over nothing is NaN and its
+gradient 0.
 """
+
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import torch
+from drawn import Case
 from torch import Tensor
 from torch.nn import _reduction
-
-from drawn import Case
 
 
 class Exact(NamedTuple):
@@ -53,11 +55,17 @@ def cross_entropy(case: Case, upstream: Tensor) -> Exact:
 
     one_hot = torch.zeros_like(x).scatter_(-1, y, 1.0)
     pull = (1 - smoothing) * k_label + smoothing / classes * k.sum()
-    gradient = pull * torch.exp(-nll) - (1 - smoothing) * k_label * one_hot - smoothing / classes * k
+    gradient = (
+        pull * torch.exp(-nll) - (1 - smoothing) * k_label * one_hot - smoothing / classes * k
+    )
     gradient = torch.where(spoiled.unsqueeze(-1), torch.nan, gradient)
 
     reduction = reduction_of(case)
-    denominator = torch.where(counted, k_label.squeeze(-1), 0.0).sum() if reduction == "mean" else torch.ones(1)[0]
+    denominator = (
+        torch.where(counted, k_label.squeeze(-1), 0.0).sum()
+        if reduction == "mean"
+        else torch.ones(1)[0]
+    )
     loss = row if reduction == "none" else row.sum() / denominator
     if denominator == 0:
         loss, gradient = torch.full_like(loss, torch.nan), torch.zeros_like(gradient)

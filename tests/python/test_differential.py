@@ -1,37 +1,41 @@
 # SPDX-License-Identifier: MIT
-"""Random calls against torch.nn.functional.cross_entropy in float64: values, gradients, types of exceptions.
+"""Random calls against torch.nn.functional.cross_entropy in float64: values, gradients, types of
+exceptions.
 
-xent may differ in three ways, all of which are checked: where PyTorch's number is NaN though the formula
-has one (formula.py, written from include/xent.h), the formula's; where PyTorch refuses the type of labels
-or weights, or compares uint8 labels with ignore_index modulo 256, what it gives for the same numbers in the
-type that it takes; and xent may refuse what is in STRICTER, which PyTorch takes.
+xent may differ in three ways, all of which are checked: where PyTorch's number is NaN though the
+formula has one (formula.py, written from include/xent.h), the formula's; where PyTorch refuses the
+type of labels or weights, or compares uint8 labels with ignore_index modulo 256, what it gives for
+the same numbers in the type that it takes; and xent may refuse what is in STRICTER, which PyTorch
+takes.
 
-XENT_CASES says how many (20,000), XENT_SEED the first seed (1). A failure names the seed that repeats it:
-XENT_SEED=that XENT_CASES=1.
+XENT_CASES says how many (20,000), XENT_SEED the first seed (1). A failure names the seed that
+repeats it: XENT_SEED=that XENT_CASES=1.
 """
+
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+import formula
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent))
-import formula  # noqa: E402
-from drawn import Case, Draw  # noqa: E402
+from drawn import Case, Draw
 
 CASES = int(os.environ.get("XENT_CASES", "20000"))
 SEED = int(os.environ.get("XENT_SEED", "1"))
 PRECISION = 1e-12
 SHOWN = 10
-STRICTER = {"fault: weight with two axes", "fault: no classes", "fault: smoothing below 0",
-            "fault: smoothing NaN", "label [1] of logits [C]"}
+STRICTER = {
+    "fault: weight with two axes",
+    "fault: no classes",
+    "fault: smoothing below 0",
+    "fault: smoothing NaN",
+    "label [1] of logits [C]",
+}
 
 Function = Callable[..., torch.Tensor]
 
@@ -46,7 +50,9 @@ class Outcome:
         try:
             loss = function(logits, case.target, **case.options)
             if case.requires_grad:
-                self.gradient, = torch.autograd.grad(loss, logits, case.upstream(loss), allow_unused=True)
+                (self.gradient,) = torch.autograd.grad(
+                    loss, logits, case.upstream(loss), allow_unused=True
+                )
             self.loss, self.grows = loss.detach(), loss.requires_grad
         except Exception as error:  # noqa: BLE001
             self.error = error
@@ -57,7 +63,8 @@ Exact = Callable[[], torch.Tensor]
 
 
 def near(found: torch.Tensor, expected: torch.Tensor, exact: Exact, size: float = 1.0) -> bool:
-    """Equal to PRECISION, as a share of the largest number or of size; for NaN, what the formula says will do."""
+    """Equal to PRECISION, as a share of the largest number or of size; for NaN, what the formula
+    says will do."""
     if found.shape != expected.shape or found.dtype != expected.dtype:
         return False
     finite = expected[expected.isfinite()].abs()
@@ -65,6 +72,7 @@ def near(found: torch.Tensor, expected: torch.Tensor, exact: Exact, size: float 
 
     def close(other: torch.Tensor) -> torch.Tensor:
         return torch.isclose(found, other, rtol=PRECISION, atol=PRECISION * size, equal_nan=True)
+
     same = close(expected)
     return bool(same.all()) or bool((same | (expected.isnan() & close(exact()))).all())
 
@@ -102,6 +110,7 @@ def difference(found: Outcome, expected: Outcome, case: Case) -> str:
 
     def exact() -> formula.Exact:
         return formula.cross_entropy(case, upstream)
+
     if not near(found.loss, expected.loss, lambda: exact().loss):
         return f"loss {found.loss} where {expected.loss} is expected"
     if found.gradient is not None and expected.gradient is not None:
@@ -153,17 +162,33 @@ def _one_thread() -> Any:
 @pytest.mark.filterwarnings("ignore:size_average and reduce:UserWarning")
 def test_against_the_original(drop_in: Any) -> None:
     faults, seen = compare(drop_in.cross_entropy, range(SEED, SEED + CASES))
-    print(f"{CASES} cases from seed {SEED}:", ", ".join(f"{trait} {count}" for trait, count in seen.most_common()))
+    print(
+        f"{CASES} cases from seed {SEED}:",
+        ", ".join(f"{trait} {count}" for trait, count in seen.most_common()),
+    )
     assert not faults, "\n".join([f"first {len(faults)} faults:", *faults])
     if CASES >= 2000:
-        for trait in ("unbatched", "N-d", "empty", "all ignored", "weight", "smoothing", "layout transposed",
-                      "layout expanded", "-inf among the logits", "labels uint8", "refused"):
+        for trait in (
+            "unbatched",
+            "N-d",
+            "empty",
+            "all ignored",
+            "weight",
+            "smoothing",
+            "layout transposed",
+            "layout expanded",
+            "-inf among the logits",
+            "labels uint8",
+            "refused",
+        ):
             assert seen[trait] > CASES / 200, f"too few cases are: {trait}"
 
 
 def wrong_mean(logits: torch.Tensor, target: torch.Tensor, **options: Any) -> torch.Tensor:
     loss = torch.nn.functional.cross_entropy(logits, target, **options)
-    return loss.mean() if loss.ndim else loss * (target.numel() / max(1, int((target != -100).sum())))
+    return (
+        loss.mean() if loss.ndim else loss * (target.numel() / max(1, int((target != -100).sum())))
+    )
 
 
 def wrong_gradient(logits: torch.Tensor, target: torch.Tensor, **options: Any) -> torch.Tensor:
@@ -196,8 +221,10 @@ def wrong_in_place(logits: torch.Tensor, target: torch.Tensor, **options: Any) -
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("wrong", [wrong_mean, wrong_gradient, wrong_smoothing, wrong_exception, wrong_nan,
-                                   wrong_in_place])
+@pytest.mark.parametrize(
+    "wrong",
+    [wrong_mean, wrong_gradient, wrong_smoothing, wrong_exception, wrong_nan, wrong_in_place],
+)
 def test_what_is_wrong_is_found(wrong: Function) -> None:
     """The comparison can fail: it sees each of these mistakes."""
     faults, _ = compare(wrong, range(1, 1000))
@@ -224,6 +251,8 @@ def test_the_formula_is_the_originals() -> None:
         size = max([1.0, *upstream.abs().flatten().tolist()])
         for ours, theirs in ((exact.loss, expected.loss), (exact.gradient, expected.gradient)):
             ours = torch.where(theirs.isnan(), theirs, ours)
-            assert near(ours, theirs, ours.clone, size), f"seed {seed}: {case}: {ours} where PyTorch has {theirs}"
+            assert near(ours, theirs, ours.clone, size), (
+                f"seed {seed}: {case}: {ours} where PyTorch has {theirs}"
+            )
         compared += 1
     assert compared > 600

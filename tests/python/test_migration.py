@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""docs/migration.md: its code runs and both sides of each pair agree, and what its tables say is so.
+"""docs/migration.md: its code runs and both sides of each pair agree, and what its tables say is
+so.
 
-A section's code needs the section's framework: torch, keras and tensorflow, jax and optax, scikit-learn, onnx.
+A section's code needs the section's framework: torch, keras and tensorflow, jax and optax,
+scikit-learn, onnx.
 """
+
 from __future__ import annotations
 
 import math
@@ -17,7 +20,6 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import numpy as np
 import pytest
-
 import xent
 
 pytestmark = pytest.mark.ours
@@ -29,7 +31,7 @@ def code(text: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", text, re.S)
 
 
-PREAMBLE, = code(re.split(r"(?m)^## ", PAGE)[0])
+(PREAMBLE,) = code(re.split(r"(?m)^## ", PAGE)[0])
 BLOCKS = {name: len(code(text)) for name, text in SECTIONS.items()}
 
 
@@ -38,8 +40,13 @@ def array(value: Any) -> np.ndarray[Any, Any]:
 
 
 def test_the_page_has_its_sections() -> None:
-    assert list(BLOCKS.items()) == [("PyTorch", 5), ("Keras and TensorFlow", 6), ("JAX and optax", 4),
-                                    ("scikit-learn", 3), ("ONNX", 2)]
+    assert list(BLOCKS.items()) == [
+        ("PyTorch", 5),
+        ("Keras and TensorFlow", 6),
+        ("JAX and optax", 4),
+        ("scikit-learn", 3),
+        ("ONNX", 2),
+    ]
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -58,7 +65,9 @@ Y = np.array([0, 3, 1, 2, 2])
 BAD = np.array([0, 3, 1, 2, 4])
 
 
-def with_gradient(function: Any, logits: Any, target: Any, *args: Any, **options: Any) -> tuple[Any, Any]:
+def with_gradient(
+    function: Any, logits: Any, target: Any, *args: Any, **options: Any
+) -> tuple[Any, Any]:
     leaf = logits.clone().requires_grad_()
     loss = function(leaf, target, *args, **options)
     loss.sum().backward()
@@ -71,12 +80,13 @@ class TestPyTorch:
     @pytest.fixture
     def both(self) -> Any:
         import torch
-
         import xent.torch
+
         return torch.nn.functional.cross_entropy, xent.torch.cross_entropy
 
     def test_ignored_rows_are_not_read(self, both: Any) -> None:
         import torch
+
         logits, target = torch.tensor([[math.nan, 0.0], [1.0, 2.0]]), torch.tensor([-100, 0])
         theirs, ours = (with_gradient(function, logits, target)[1] for function in both)
         assert theirs[0].isnan().all() and (ours[0] == 0).all()
@@ -84,35 +94,55 @@ class TestPyTorch:
 
     def test_a_weight_of_0_takes_its_term_away(self, both: Any) -> None:
         import torch
-        theirs, ours = (function(torch.tensor([[-math.inf, 0.0]]), torch.tensor([0]), torch.tensor([0.0, 1.0]),
-                                 reduction="sum") for function in both)
+
+        theirs, ours = (
+            function(
+                torch.tensor([[-math.inf, 0.0]]),
+                torch.tensor([0]),
+                torch.tensor([0.0, 1.0]),
+                reduction="sum",
+            )
+            for function in both
+        )
         assert theirs.isnan() and ours == 0
 
     def test_nothing_counted(self, both: Any) -> None:
         import torch
+
         (theirs, their_gradient), (ours, our_gradient) = (
-            with_gradient(function, torch.ones(2, 2), torch.tensor([0, 0]), torch.tensor([0.0, 1.0]))
-            for function in both)
+            with_gradient(
+                function, torch.ones(2, 2), torch.tensor([0, 0]), torch.tensor([0.0, 1.0])
+            )
+            for function in both
+        )
         assert theirs.isnan() and ours.isnan()
         assert their_gradient.isnan().all() and (our_gradient == 0).all()
 
     def test_p_near_1_in_bf16(self, both: Any) -> None:
         import torch
+
         logits = torch.tensor([[7.0, 0.0]], dtype=torch.bfloat16)
         theirs, ours = (with_gradient(function, logits, torch.tensor([0]))[1] for function in both)
         assert theirs[0, 0] == 0
-        assert ours[0, 0].item() == pytest.approx(-1 / (1 + math.exp(7)), rel=2 ** -8)
+        assert ours[0, 0].item() == pytest.approx(-1 / (1 + math.exp(7)), rel=2**-8)
 
     def test_counts_in_bf16(self, both: Any) -> None:
         import torch
-        logits, target = torch.zeros(257, 2, dtype=torch.bfloat16), torch.zeros(257, dtype=torch.int64)
+
+        logits, target = (
+            torch.zeros(257, 2, dtype=torch.bfloat16),
+            torch.zeros(257, dtype=torch.int64),
+        )
         theirs, ours = (function(logits, target).item() for function in both)
         assert theirs == 0.6953125 and ours == 0.69140625
         assert abs(ours - math.log(2)) < abs(theirs - math.log(2))
 
     def test_the_same_bits(self, both: Any) -> None:
         import torch
-        logits = torch.from_numpy(np.random.default_rng(5).standard_normal((1000, 333)).astype(np.float32))
+
+        logits = torch.from_numpy(
+            np.random.default_rng(5).standard_normal((1000, 333)).astype(np.float32)
+        )
         target, threads, found = torch.arange(1000) % 333, torch.get_num_threads(), set()
         try:
             for number in (1, 2, 5):
@@ -126,6 +156,7 @@ class TestPyTorch:
 
     def test_labels_of_any_integer_type(self, both: Any) -> None:
         import torch
+
         logits, target = torch.from_numpy(X), torch.from_numpy(Y)
         expected = both[0](logits, target)
         for dtype in (torch.int8, torch.int16, torch.int32):
@@ -138,20 +169,31 @@ class TestPyTorch:
 
     def test_labels_are_not_compared_modulo_256(self, both: Any) -> None:
         import torch
+
         target = torch.tensor([0, 1], dtype=torch.uint8)
-        theirs, ours = (function(torch.zeros(2, 3), target, ignore_index=-256, label_smoothing=0.1,
-                                 reduction="none")[0].item() for function in both)
+        theirs, ours = (
+            function(
+                torch.zeros(2, 3), target, ignore_index=-256, label_smoothing=0.1, reduction="none"
+            )[0].item()
+            for function in both
+        )
         assert ours == pytest.approx(math.log(3)) and abs(theirs - math.log(3)) > 0.1
 
     def test_weights_of_another_type(self, both: Any) -> None:
         import torch
-        logits, target, weight = torch.from_numpy(X), torch.from_numpy(Y), torch.ones(4, dtype=torch.float64)
+
+        logits, target, weight = (
+            torch.from_numpy(X),
+            torch.from_numpy(Y),
+            torch.ones(4, dtype=torch.float64),
+        )
         with pytest.raises(RuntimeError):
             both[0](logits, target, weight)
         assert torch.allclose(both[1](logits, target, weight), both[0](logits, target))
 
     def test_smoothing_out_of_range(self, both: Any) -> None:
         import torch
+
         logits, target = torch.from_numpy(X), torch.from_numpy(Y)
         for smoothing in (-0.5, math.nan):
             assert both[0](logits, target, label_smoothing=smoothing) == both[0](logits, target)
@@ -160,16 +202,23 @@ class TestPyTorch:
 
     def test_shapes_fit_exactly(self, both: Any) -> None:
         import torch
+
         for logits, target, options in (
-                (torch.zeros(2, 3, 4), torch.zeros(2, 4, dtype=torch.int64), {"weight": torch.ones(1, 3)}),
-                (torch.zeros(3), torch.zeros(1, dtype=torch.int64), {}),
-                (torch.zeros(2, 0), torch.full((2,), -100), {})):
+            (
+                torch.zeros(2, 3, 4),
+                torch.zeros(2, 4, dtype=torch.int64),
+                {"weight": torch.ones(1, 3)},
+            ),
+            (torch.zeros(3), torch.zeros(1, dtype=torch.int64), {}),
+            (torch.zeros(2, 0), torch.full((2,), -100), {}),
+        ):
             both[0](logits, target, **options)
             with pytest.raises(ValueError, match=r"shape|class"):
                 both[1](logits, target, **options)
 
     def test_what_is_refused(self, both: Any) -> None:
         import torch
+
         for function in both:
             with pytest.raises(IndexError) as raised:
                 function(torch.from_numpy(X), torch.from_numpy(BAD))
@@ -181,22 +230,31 @@ class TestKeras:
     @pytest.fixture
     def loss(self) -> Any:
         import keras
+
         return keras.losses.SparseCategoricalCrossentropy
 
     @staticmethod
     def of_probabilities(rows: Any, labels: Any) -> float:
-        return float(xent.cross_entropy(np.asarray(rows, np.float32), np.asarray(labels), logits_are="probabilities"))
+        return float(
+            xent.cross_entropy(
+                np.asarray(rows, np.float32), np.asarray(labels), logits_are="probabilities"
+            )
+        )
 
     def test_logits_as_probabilities(self, loss: Any) -> None:
         assert math.isfinite(float(loss()(Y, X)))
         assert math.isnan(self.of_probabilities(X, Y))
 
     def test_a_probability_of_0(self, loss: Any) -> None:
-        assert float(loss()(np.array([0]), np.array([[0, 1]], np.float32))) == pytest.approx(16.118, abs=1e-3)
+        assert float(loss()(np.array([0]), np.array([[0, 1]], np.float32))) == pytest.approx(
+            16.118, abs=1e-3
+        )
         assert self.of_probabilities([[0, 1]], [0]) == math.inf
 
     def test_sums(self, loss: Any) -> None:
-        assert float(loss()(np.array([0]), np.full((1, 4), 0.2, np.float32))) == pytest.approx(math.log(4))
+        assert float(loss()(np.array([0]), np.full((1, 4), 0.2, np.float32))) == pytest.approx(
+            math.log(4)
+        )
         assert self.of_probabilities([[0.2] * 4], [0]) == pytest.approx(-math.log(0.2))
 
     def test_labels(self, loss: Any) -> None:
@@ -217,6 +275,7 @@ class TestKeras:
 
     def test_bad_labels(self) -> None:
         import tensorflow as tf
+
         function = tf.nn.sparse_softmax_cross_entropy_with_logits
         with pytest.raises(tf.errors.InvalidArgumentError, match="0 3 1 2 4"):
             function(labels=BAD, logits=X)
@@ -232,25 +291,40 @@ class TestKeras:
         """In a process of its own, since Keras has one backend in each."""
         import subprocess
         import sys
-        program = ("import keras, numpy as np; assert keras.backend.backend() == 'jax'; print(float("
-                   "keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction='sum')("
-                   "np.array([0, 9]), np.zeros((2, 4), 'float32'))))")
-        told = subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True,
-                              env={**os.environ, "KERAS_BACKEND": "jax"}).stdout
+
+        program = (
+            "import keras, numpy as np; assert keras.backend.backend() == 'jax'; print(float("
+            "keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction='sum')("
+            "np.array([0, 9]), np.zeros((2, 4), 'float32'))))"
+        )
+        told = subprocess.run(
+            [sys.executable, "-c", program],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "KERAS_BACKEND": "jax"},
+        ).stdout
         assert float(told) == pytest.approx(math.log(4))
 
     def test_bf16(self) -> None:
         import ml_dtypes
         import tensorflow as tf
-        theirs = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=Y, logits=tf.cast(X, tf.bfloat16))
+
+        theirs = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            labels=Y, logits=tf.cast(X, tf.bfloat16)
+        )
         assert theirs.dtype == tf.bfloat16
-        assert xent.cross_entropy(X.astype(ml_dtypes.bfloat16), Y, reduction="none").dtype == np.float32
+        assert (
+            xent.cross_entropy(X.astype(ml_dtypes.bfloat16), Y, reduction="none").dtype
+            == np.float32
+        )
 
 
 class TestOptax:
     @pytest.fixture
     def loss(self) -> Any:
         import optax
+
         return optax.softmax_cross_entropy_with_integer_labels
 
     def test_labels_too_large(self, loss: Any) -> None:
@@ -268,24 +342,28 @@ class TestOptax:
     def test_a_common_offset(self, loss: Any) -> None:
         logits = np.array([[0, -8]], np.float32)
         exact = math.log1p(math.exp(-8))
-        assert float(loss(logits + np.float32(2 ** 26), np.array([0]))[0]) == 0
-        for offset in (0, 2 ** 26):
+        assert float(loss(logits + np.float32(2**26), np.array([0]))[0]) == 0
+        for offset in (0, 2**26):
             moved = logits + np.float32(offset)
             assert xent.cross_entropy(moved, np.array([0])) == pytest.approx(exact, rel=1e-6)
 
     def test_bf16(self, loss: Any) -> None:
         import ml_dtypes
+
         assert loss(X.astype(ml_dtypes.bfloat16), Y).dtype == ml_dtypes.bfloat16
 
     def test_no_distribution(self, loss: Any) -> None:
         nothing = np.full((1, 3), -np.inf, np.float32)
-        assert math.isnan(loss(nothing, np.array([0]))[0]) and math.isnan(xent.cross_entropy(nothing, np.array([0])))
+        assert math.isnan(loss(nothing, np.array([0]))[0]) and math.isnan(
+            xent.cross_entropy(nothing, np.array([0]))
+        )
 
 
 class TestScikitLearn:
     @pytest.fixture
     def loss(self) -> Any:
         from sklearn.metrics import log_loss
+
         return log_loss
 
     @pytest.mark.parametrize(("dtype", "clipped"), [(np.float64, 36.04), (np.float32, 15.94)])
@@ -300,7 +378,8 @@ class TestScikitLearn:
         with pytest.raises(ValueError, match="labels"):
             loss([0, 2], p)
         assert xent.cross_entropy(p, np.array([0, 2]), logits_are="probabilities") == pytest.approx(
-            loss([0, 2], p, labels=[0, 1, 2]))
+            loss([0, 2], p, labels=[0, 1, 2])
+        )
 
     def test_sums(self, loss: Any) -> None:
         p = np.full((2, 2), 0.2)
@@ -308,7 +387,9 @@ class TestScikitLearn:
             loss([0, 1], p)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            assert xent.cross_entropy(p, np.array([0, 1]), logits_are="probabilities") == pytest.approx(-math.log(0.2))
+            assert xent.cross_entropy(
+                p, np.array([0, 1]), logits_are="probabilities"
+            ) == pytest.approx(-math.log(0.2))
 
 
 class TestOnnx:
@@ -316,11 +397,17 @@ class TestOnnx:
     def reference(logits: Any, labels: Any, **attributes: Any) -> float:
         from onnx import helper
         from onnx.reference import ReferenceEvaluator
+
         node = helper.make_node("SoftmaxCrossEntropyLoss", ["x", "y"], ["loss"], **attributes)
         graph = helper.make_graph(
-            [node], "loss", [helper.make_tensor_value_info("x", 1, logits.shape),
-                             helper.make_tensor_value_info("y", 7, labels.shape)],
-            [helper.make_tensor_value_info("loss", 1, [])])
+            [node],
+            "loss",
+            [
+                helper.make_tensor_value_info("x", 1, logits.shape),
+                helper.make_tensor_value_info("y", 7, labels.shape),
+            ],
+            [helper.make_tensor_value_info("loss", 1, [])],
+        )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
         with np.errstate(all="ignore"):
             return float(ReferenceEvaluator(model).run(None, {"x": logits, "y": labels})[0])

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""ONNX's own node tests of SoftmaxCrossEntropyLoss and NegativeLogLikelihoodLoss, all 52, with the data that they ship.
+"""ONNX's own node tests of SoftmaxCrossEntropyLoss and NegativeLogLikelihoodLoss, all 52, with the
+data that they ship.
 
-The data are those of the last `onnx` wheel that holds them (1.22.0; later ones generate the cases anew). ONNX counts
-classes along axis 1, whatever the number of axes, and has no ignored label unless the node names one.
+The data are those of the last `onnx` wheel that holds them (1.22.0; later ones generate the cases
+anew). ONNX counts classes along axis 1, whatever the number of axes, and has no ignored label
+unless the node names one.
 
-The "log-probabilities" of their NegativeLogLikelihoodLoss data are drawn from [0, 1): no probability has such a logarithm,
-and xent answers with NaN, so that logits passed by mistake never look plausible. The node is linear in them, so the data are
-moved down by 1 for xent and the results moved back; that the data as they are give NaN is a test of its own.
+The "log-probabilities" of their NegativeLogLikelihoodLoss data are drawn from [0, 1): no
+probability has such a logarithm, and xent answers with NaN, so that logits passed by mistake never
+look plausible. The node is linear in them, so the data are moved down by 1 for xent and the results
+moved back; that the data as they are give NaN is a test of its own.
 """
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -20,9 +24,13 @@ import pytest
 from onnx import numpy_helper
 
 FOLDER = Path(onnx.backend.test.__file__).parent / "data" / "node"
-CASES = sorted(path for pattern in ("test_sce_*", "test_nllloss_*") for path in FOLDER.glob(pattern)
-               if not path.name.endswith("_expanded"))
-# ONNX computes in float32, as a softmax and its logarithm: its own expectations are off by some ulps.
+CASES = sorted(
+    path
+    for pattern in ("test_sce_*", "test_nllloss_*")
+    for path in FOLDER.glob(pattern)
+    if not path.name.endswith("_expanded")
+)
+# ONNX computes in float32, as a softmax and its logarithm: its expectations are off by some ulps.
 RTOL, ATOL = 2e-6, 2e-7
 
 
@@ -32,8 +40,12 @@ class Case:
     def __init__(self, folder: Path) -> None:
         self.node = onnx.load(str(folder / "model.onnx")).graph.node[0]
         data = folder / "test_data_set_0"
-        self.inputs = [self.read(data / f"input_{i}.pb") for i, name in enumerate(self.node.input) if name]
-        self.outputs = [self.read(data / f"output_{i}.pb") for i, name in enumerate(self.node.output) if name]
+        self.inputs = [
+            self.read(data / f"input_{i}.pb") for i, name in enumerate(self.node.input) if name
+        ]
+        self.outputs = [
+            self.read(data / f"output_{i}.pb") for i, name in enumerate(self.node.output) if name
+        ]
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in self.node.attribute}
         self.reduction = attributes.pop("reduction", b"mean").decode()
         self.ignore = attributes.pop("ignore_index", None)
@@ -50,20 +62,27 @@ def is_nll(case: Case) -> bool:
 
 
 def options(case: Case) -> dict[str, Any]:
-    return {"class_axis": 1, "reduction": case.reduction, "class_weight": case.weight,
-            "ignore": () if case.ignore is None else case.ignore,
-            "logits_are": "log_probabilities" if is_nll(case) else "logits"}
+    return {
+        "class_axis": 1,
+        "reduction": case.reduction,
+        "class_weight": case.weight,
+        "ignore": () if case.ignore is None else case.ignore,
+        "logits_are": "log_probabilities" if is_nll(case) else "logits",
+    }
 
 
 def label_weights(labels: np.ndarray, case: Case) -> np.ndarray:
     """What each row counts: the weight of its label's class, 0 where the label is ignored."""
     ignored = np.zeros(labels.shape, bool) if case.ignore is None else labels == case.ignore
-    weight = np.ones(int(labels.max()) + 1) if case.weight is None else case.weight.astype(np.float64)
+    weight = (
+        np.ones(int(labels.max()) + 1) if case.weight is None else case.weight.astype(np.float64)
+    )
     return np.where(ignored, 0.0, weight[np.where(ignored, 0, labels)])
 
 
 def by_xent(logits: np.ndarray, labels: np.ndarray, case: Case) -> np.ndarray:
     import xent
+
     if not is_nll(case):
         return np.asarray(xent.cross_entropy(logits, labels, **options(case)))
     moved = np.asarray(xent.cross_entropy(logits.astype(np.float64) - 1, labels, **options(case)))
@@ -73,21 +92,31 @@ def by_xent(logits: np.ndarray, labels: np.ndarray, case: Case) -> np.ndarray:
 
 def by_torch(logits: np.ndarray, labels: np.ndarray, case: Case) -> np.ndarray:
     import torch
+
     functional = torch.nn.functional
     loss = functional.nll_loss if is_nll(case) else functional.cross_entropy
     weight = None if case.weight is None else torch.from_numpy(case.weight.copy())
-    return loss(torch.from_numpy(logits.copy()), torch.from_numpy(labels.astype(np.int64)), weight=weight,
-                ignore_index=-2 ** 40 if case.ignore is None else case.ignore, reduction=case.reduction).numpy()
+    return loss(
+        torch.from_numpy(logits.copy()),
+        torch.from_numpy(labels.astype(np.int64)),
+        weight=weight,
+        ignore_index=-(2**40) if case.ignore is None else case.ignore,
+        reduction=case.reduction,
+    ).numpy()
 
 
 def by_drop_in(logits: np.ndarray, labels: np.ndarray, case: Case) -> np.ndarray:
     import torch
-
     import xent.torch
+
     weight = None if case.weight is None else torch.from_numpy(case.weight.copy())
     return xent.torch.cross_entropy(
-        torch.from_numpy(logits.copy()), torch.from_numpy(labels.astype(np.int64)), weight=weight,
-        ignore_index=-2 ** 40 if case.ignore is None else case.ignore, reduction=case.reduction).numpy()
+        torch.from_numpy(logits.copy()),
+        torch.from_numpy(labels.astype(np.int64)),
+        weight=weight,
+        ignore_index=-(2**40) if case.ignore is None else case.ignore,
+        reduction=case.reduction,
+    ).numpy()
 
 
 def log_probabilities(logits: np.ndarray, loss: Any, case: Case) -> np.ndarray:
@@ -107,7 +136,9 @@ def check(case: Case, loss: Any) -> None:
     assert found.shape == case.outputs[0].shape
     np.testing.assert_allclose(found, case.outputs[0], rtol=RTOL, atol=ATOL)
     if len(case.outputs) > 1:
-        np.testing.assert_allclose(log_probabilities(logits, loss, case), case.outputs[1], rtol=RTOL, atol=ATOL)
+        np.testing.assert_allclose(
+            log_probabilities(logits, loss, case), case.outputs[1], rtol=RTOL, atol=ATOL
+        )
 
 
 def test_there_are_52() -> None:
@@ -132,17 +163,24 @@ def test_node(implementation: str, folder: Path) -> None:
 def test_node_by_the_drop_in(folder: Path) -> None:
     case = Case(folder)
     if is_nll(case):
-        pytest.skip("log-probabilities are F.nll_loss in PyTorch, whose place the drop-in does not take")
+        pytest.skip(
+            "log-probabilities are F.nll_loss in PyTorch, whose place the drop-in does not take"
+        )
     check(case, by_drop_in)
 
 
 @pytest.mark.ours
-@pytest.mark.parametrize("folder", [path for path in CASES if is_nll(Case(path))], ids=lambda folder: folder.name)
+@pytest.mark.parametrize(
+    "folder", [path for path in CASES if is_nll(Case(path))], ids=lambda folder: folder.name
+)
 def test_what_is_no_log_probability_gives_nan(folder: Path) -> None:
     import xent
+
     case = Case(folder)
     logits, labels = case.inputs[:2]
     found = xent.cross_entropy(logits, labels, **{**options(case), "reduction": "none"})
     counted = label_weights(labels, case) > 0
-    of_label = np.take_along_axis(logits, np.expand_dims(np.where(counted, labels, 0), 1), 1).squeeze(1)
-    assert (np.isnan(found) == (counted & (of_label > 2 ** -6))).all()
+    of_label = np.take_along_axis(
+        logits, np.expand_dims(np.where(counted, labels, 0), 1), 1
+    ).squeeze(1)
+    assert (np.isnan(found) == (counted & (of_label > 2**-6))).all()
