@@ -105,6 +105,7 @@ def test_the_composed_formula_is_the_library(extra):
     torch.testing.assert_close(along, (direct * v).sum(), rtol=1e-10, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", EXTRAS[-3:-1])
 def test_operators(extra):
     """Every operator, as PyTorch checks them, and compiled."""
@@ -454,6 +455,7 @@ def test_numpy_functions_take_tensors():
         xent.cross_entropy(x.float().requires_grad_(), y)
 
 
+@pytest.mark.slow
 def test_peak_memory():
     """Loss and gradient need one buffer of the logits' size besides them."""
     program = """
