@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The front door: `make demo` to see it work, `make test` to check it. Both install what is missing on Debian.
-# `make test-exhaustive [PART=exp]` checks it with all inputs there are.
+# `make test-exhaustive [PART=exp]` checks it with all inputs there are; `make test-python` the Python package, all of it.
 # `make bench` measures speed: all of it, or PARTS="core peers python report"; QUICK=1, THREADS=N (bench/run.sh).
 # `make install` and `make uninstall` honour PREFIX and DESTDIR.
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
@@ -9,7 +9,7 @@ BUILD = build/release
 C_FILES = $(wildcard include/*.h src/*.[ch] src/cpu/*.[ch] src/cpu/simd/*.h cli/*.[ch] cli/formats/*.[ch] \
                      tests/*.[ch] tests/*/*.[ch] fuzz/*.[ch] examples/*.c bench/*.[ch])
 
-.PHONY: build install uninstall amalgamation demo test test-all test-exhaustive bench lint format clean
+.PHONY: build install uninstall amalgamation demo test test-all test-exhaustive test-python bench lint format clean
 build:
 	@scripts/need.sh build
 	cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX="$(PREFIX)"
@@ -32,6 +32,9 @@ test-all:
 test-exhaustive:
 	@scripts/need.sh test
 	@tests/exhaustive/run.sh $(PART)
+test-python:
+	@scripts/need.sh test
+	@tests/python/run.sh
 bench:
 	@scripts/need.sh bench
 	cmake -S . -B $(BUILD) -DXENT_BENCH=ON

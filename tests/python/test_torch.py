@@ -105,6 +105,7 @@ def test_the_composed_formula_is_the_library(extra):
     torch.testing.assert_close(along, (direct * v).sum(), rtol=1e-10, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", EXTRAS[-3:-1])
 def test_operators(extra):
     """Every operator, as PyTorch checks them, and compiled."""
@@ -256,6 +257,14 @@ def test_views_that_are_no_numbers_in_memory():
     plain = x.detach()
     negated = torch._neg_view(plain)
     torch.testing.assert_close(drop_in.cross_entropy(negated, y), F.cross_entropy(-plain, y))
+    weight = torch.rand(5, dtype=torch.float64)
+    ours = drop_in.cross_entropy(
+        plain, y, torch._neg_view(-weight), row_weight=torch._neg_view(-torch.ones(6))
+    )
+    torch.testing.assert_close(ours, F.cross_entropy(plain, y, weight))
+    torch.testing.assert_close(
+        drop_in.cross_entropy(plain, torch._neg_view(-y)), F.cross_entropy(plain, y)
+    )
     for upstream in (torch.ones(()).expand(6), torch._neg_view(torch.ones(6)), torch.zeros(6)):
         (ours,) = torch.autograd.grad(
             drop_in.cross_entropy(x, y, reduction="none"), x, upstream.double()
@@ -266,6 +275,24 @@ def test_views_that_are_no_numbers_in_memory():
         torch.testing.assert_close(ours, theirs)
     fake = torch.empty(6, 5, device="meta")
     assert drop_in.cross_entropy(fake, torch.empty(6, dtype=torch.long, device="meta")).is_meta
+
+
+def test_the_way_around_the_dispatcher_is_for_plain_tensors():
+    x, y, _ = _case({}, (6, 5))
+    assert _eager.is_plain(x, y, None, None) and _eager.is_plain(torch.nn.Parameter(x), y)
+    assert not _eager.is_plain(torch._neg_view(x), y) and not _eager.is_plain(x, torch._neg_view(y))
+    assert not _eager.is_plain(x, y, torch._neg_view(x))
+    assert not _eager.is_plain(torch._efficientzerotensor((6, 5)), y)
+    seen = []
+
+    class Watching(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            seen.append(str(func))
+            return func(*args, **(kwargs or {}))
+
+    with Watching():
+        drop_in.cross_entropy(x, y)
+    assert "xent.cross_entropy.default" in seen
 
 
 def test_subclasses():
@@ -352,6 +379,8 @@ def test_extras_that_pytorch_has_not():
     x, y, _ = _case({}, (6, 5))
     with pytest.raises(xent.DtypeError, match="class probabilities"):
         drop_in.cross_entropy(x, torch.softmax(x, 1), z_loss=0.1)
+    with pytest.raises(xent.ArgumentError, match="row_weight is torch.strided on meta"):
+        drop_in.cross_entropy(x, y, row_weight=torch.ones(6, device="meta"))
     with pytest.raises(xent.ArgumentError, match="on meta"):
         drop_in.cross_entropy(x.to("meta"), y.to("meta"), softcap=1.0)
     with pytest.raises(xent.ArgumentError, match="Python object"):
@@ -454,6 +483,7 @@ def test_numpy_functions_take_tensors():
         xent.cross_entropy(x.float().requires_grad_(), y)
 
 
+@pytest.mark.slow
 def test_peak_memory():
     """Loss and gradient need one buffer of the logits' size besides them."""
     program = """

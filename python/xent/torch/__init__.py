@@ -21,7 +21,7 @@ from .._library import ON_BAD_LABEL
 from .._options import choice, denominator_of, real
 from .._total import Total
 from . import _eager, _formula, _kernel, _operators
-from ._spec import NONE, REDUCTION, Rows
+from ._spec import NONE, REDUCTION, Inputs, Rows
 
 __all__ = ["CrossEntropyLoss", "cross_entropy"]
 
@@ -98,6 +98,18 @@ def cross_entropy(
         divisor = denominator_of(denominator)
     number = choice("reduction", reduction, REDUCTION)
     inputs = (input, target, _kernel.wide(weight), _kernel.wide(row_weight))
+    if return_total or divisor or row_weight is not None:
+        _check_extras(inputs, number, divisor, return_total)
+    return _computed(inputs, rows, number, divisor, return_total)
+
+
+def _check_extras(inputs: Inputs, reduction: int, divisor: float, return_total: bool) -> None:
+    weight, row_weight = inputs[2:]
+    if row_weight is not None and not _is_numbers(row_weight):
+        raise ArgumentError(
+            f"row_weight is {row_weight.layout} on {row_weight.device}: it must be a plain tensor "
+            f"on the CPU, as input and target are."
+        )
     if row_weight is not None and row_weight.requires_grad:
         raise ArgumentError(
             "row_weight requires a gradient, which it has none of here: multiply the losses of "
@@ -108,28 +120,32 @@ def cross_entropy(
             "weight has entries that are negative or not finite, which PyTorch computes with and "
             "xent.Total does not: leave out return_total, or make them finite and >= 0."
         )
-    if number == NONE and divisor:
+    if reduction == NONE and divisor:
         raise ArgumentError(
             "denominator divides a sum, which reduction='none' does not form: divide the losses "
             "yourself, or use reduction='sum'."
         )
-    return _computed(inputs, rows, number, divisor, return_total)
 
 
 _WIDE = (torch.float32, torch.float64)
+
+
+def _is_numbers(tensor: Tensor) -> bool:
+    return tensor.is_cpu and tensor.layout is torch.strided
 
 
 def _is_ours(input: Tensor, target: Tensor, weight: Optional[Tensor]) -> bool:
     """Whether xent computes it: class indices and logits in the CPU's memory. A weight that
     requires a gradient gets one from PyTorch, if label smoothing is on."""
     return (
-        input.is_cpu
-        and target.is_cpu
-        and input.dtype in _kernel.LOGITS
+        input.dtype in _kernel.LOGITS
         and target.dtype in _kernel.LABELS
-        and input.layout is torch.strided
-        and target.layout is torch.strided
-        and (weight is None or (weight.is_floating_point() and not weight.requires_grad))
+        and _is_numbers(input)
+        and _is_numbers(target)
+        and (
+            weight is None
+            or (weight.is_floating_point() and not weight.requires_grad and _is_numbers(weight))
+        )
     )
 
 
@@ -164,7 +180,7 @@ def _computed(inputs: Any, rows: Rows, reduction: int, divisor: float, return_to
                 "torch.func and forward-mode differentiation: leave it out."
             )
         return _formula.loss(inputs, rows, reduction, divisor)
-    if _eager.is_plain(inputs[0], inputs[1]):
+    if _eager.is_plain(*inputs):
         if reduction == NONE:
             loss, total = _eager.by_row(inputs, rows)
         else:

@@ -21,11 +21,15 @@ def is_transformed() -> bool:
     return bool(forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active())
 
 
-def is_plain(tensor: Tensor, labels: Tensor) -> bool:
+def is_plain(tensor: Tensor, labels: Tensor, *weights: Optional[Tensor]) -> bool:
     """Whether these are numbers in memory, and nothing but autograd watches."""
+    for weight in weights:
+        if weight is not None and not _kernel.is_in_memory(weight):
+            return False
     return (
         _kernel.is_in_memory(tensor)
         and type(labels) is Tensor
+        and not labels.is_neg()
         and not torch._C._len_torch_dispatch_stack()
         and not torch._C._is_tracing()
     )
@@ -81,7 +85,7 @@ class _ByRow(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
         inputs = ctx.saved_tensors
-        if torch.is_grad_enabled() or not is_plain(upstream, inputs[1]):
+        if torch.is_grad_enabled() or not is_plain(upstream, *inputs[1:]):
             grad = _operators.by_row_backward(upstream, *inputs, *ctx.rows)
         else:
             grad = _kernel.by_row_backward(upstream, inputs, ctx.rows)

@@ -88,10 +88,10 @@ def _run(call: _call.Call, inputs: Inputs, rows: Rows, reduction: int, denominat
 
 
 def wide(weight: Optional[Tensor]) -> Optional[Tensor]:
-    """Weights of 16 bits as f32, since the library takes f32 and f64; exact."""
-    if weight is not None and weight.dtype not in (torch.float32, torch.float64):
-        return weight.to(torch.float32)
-    return weight
+    """Weights as f32 or f64, which the library takes; 16 bits fit f32."""
+    if weight is None or weight.dtype in (torch.float32, torch.float64):
+        return weight
+    return weight.to(torch.float32 if weight.is_floating_point() else torch.float64)
 
 
 def is_odd(class_weight: Optional[Tensor]) -> bool:
