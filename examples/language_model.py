@@ -69,14 +69,16 @@ class LanguageModel(nn.Module):
             for part in self.mixing(x).split(width, dim=-1)
         )
         seen = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-        return self.mixed(seen.transpose(1, 2).reshape(x.shape))
+        mixed: Tensor = self.mixed(seen.transpose(1, 2).reshape(x.shape))
+        return mixed
 
     def forward(self, words: Tensor) -> Tensor:
         """Logits [rows, length, vocabulary] of the word that follows each one."""
         x = self.word(words) + self.place.weight[: words.shape[1]]
         x = x + self.attention(self.before_attention(x))
         x = x + self.layers(self.before_layers(x))
-        return self.at_end(x) @ self.word.weight.T
+        end: Tensor = self.at_end(x)
+        return end @ self.word.weight.T
 
 
 @dataclass
@@ -135,10 +137,8 @@ def draw(path: Path, trainings: list[Training], title: str) -> None:
     figure, (curves, apart) = pyplot.subplots(
         2, 1, figsize=(7, 5.5), sharex=True, height_ratios=(2, 1)
     )
-    for training, style in zip(
-        trainings, ({"color": "#e69f00", "linewidth": 4}, {"color": "#0072b2"})
-    ):
-        curves.plot(training.losses, label=training.name, **style)
+    for training, colour, width in zip(trainings, ("#e69f00", "#0072b2"), (4, 1.5)):
+        curves.plot(training.losses, label=training.name, color=colour, linewidth=width)
     curves.set(ylabel="mean loss", title=title)
     curves.legend(frameon=False)
     one, other = trainings

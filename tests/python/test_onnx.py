@@ -58,7 +58,7 @@ class Case:
 
 
 def is_nll(case: Case) -> bool:
-    return case.node.op_type == "NegativeLogLikelihoodLoss"
+    return str(case.node.op_type) == "NegativeLogLikelihoodLoss"
 
 
 def options(case: Case) -> dict[str, Any]:
@@ -87,7 +87,8 @@ def by_xent(logits: np.ndarray, labels: np.ndarray, case: Case) -> np.ndarray:
         return np.asarray(xent.cross_entropy(logits, labels, **options(case)))
     moved = np.asarray(xent.cross_entropy(logits.astype(np.float64) - 1, labels, **options(case)))
     weights = label_weights(labels, case)
-    return moved - {"none": weights, "sum": weights.sum(), "mean": 1.0}[case.reduction]
+    moved_by = {"none": weights, "sum": weights.sum(), "mean": 1.0}[case.reduction]
+    return np.asarray(moved - moved_by)
 
 
 def by_torch(logits: np.ndarray, labels: np.ndarray, case: Case) -> np.ndarray:
@@ -110,13 +111,14 @@ def by_drop_in(logits: np.ndarray, labels: np.ndarray, case: Case) -> np.ndarray
     import xent.torch
 
     weight = None if case.weight is None else torch.from_numpy(case.weight.copy())
-    return xent.torch.cross_entropy(
+    loss = xent.torch.cross_entropy(
         torch.from_numpy(logits.copy()),
         torch.from_numpy(labels.astype(np.int64)),
         weight=weight,
         ignore_index=-(2**40) if case.ignore is None else case.ignore,
         reduction=case.reduction,
-    ).numpy()
+    )
+    return np.asarray(loss)
 
 
 def log_probabilities(logits: np.ndarray, loss: Any, case: Case) -> np.ndarray:

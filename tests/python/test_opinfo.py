@@ -166,7 +166,7 @@ class Recorded(TorchDispatchMode):
     """Collects the calls of operators of a namespace, below autograd, those of derivatives too."""
 
     def __init__(self, namespace: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.namespace = namespace
         self.calls: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
 
@@ -224,7 +224,8 @@ def test_compile_for_good(drop_in: Any, dynamic: bool) -> None:
     torch._dynamo.reset()
 
     def step(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        return drop_in.cross_entropy(logits * 2, target, label_smoothing=0.1) * 3
+        loss: torch.Tensor = drop_in.cross_entropy(logits * 2, target, label_smoothing=0.1)
+        return loss * 3
 
     compiled = torch.compile(step, fullgraph=True, dynamic=dynamic)
     for rows in (5, 7, 9):
