@@ -184,6 +184,7 @@ singles() {
     beside contracting-gcc plain_build contracting-gcc gcc -std=gnu11 -O3 -march=native
     beside contracting-clang plain_build contracting-clang clang -std=gnu11 -O3 -march=native -ffp-contract=fast
     beside packaging tests/packaging.sh
+    beside python-package tests/python/run.sh --quick
     together
 }
 

@@ -3,9 +3,10 @@
 """Checks the shape of the project: structure.py LIBXENT.SO
 
 Exported symbols are exactly the headers' functions and those of debian/libxent0.symbols; what the library needs from
-outside; includes run one way; and the style that no formatter knows: lengths of lines, functions and files, first
-lines, words that should not be there.
+outside; includes and imports run one way; and the style that no formatter knows: lengths of lines, functions and
+files, first lines, words that should not be there.
 """
+import ast
 import re
 import statistics
 import subprocess
@@ -196,6 +197,59 @@ def check_style():
         fault("functions of src/, diagnose/ and cli/", "median above 15 lines, or one in ten above 50")
 
 
+# The modules of python/xent, and those that each may import besides; a folder is one module to the outside.
+MAY_IMPORT = {
+    "_errors": [],
+    "_library": [],
+    "_call": ["_library", "_errors"],
+    "_options": ["_library", "_call", "_errors"],
+    "_total": ["_library", "_options"],
+    "_dlpack": ["_library", "_call", "_errors"],
+    "_arrays": ["_library", "_call", "_errors", "_dlpack"],
+    "_functions": ["_library", "_call", "_errors", "_options", "_total", "_arrays"],
+    "_log_loss": ["_functions", "_errors"],
+    "__init__": ["_errors", "_functions", "_library", "_log_loss", "_options", "_total"],
+    "torch/_spec": [],
+    "torch/_formula": ["torch/_spec"],
+    "torch/_kernel": ["_library", "_call", "_errors", "torch/_spec", "torch/_formula"],
+    "torch/_operators": ["torch/_spec", "torch/_formula", "torch/_kernel"],
+    "torch/_eager": ["torch/_spec", "torch/_kernel", "torch/_operators"],
+    "torch/__init__": ["_errors", "_library", "_options", "_total", "torch/_spec", "torch/_formula", "torch/_kernel",
+                       "torch/_operators", "torch/_eager"],
+}
+
+
+def check_python_imports(path, tree):
+    module = str(path.relative_to(ROOT / "python/xent").with_suffix(""))
+    if module not in MAY_IMPORT:
+        fault(name(path), "is not in MAY_IMPORT")
+        return
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom) or not node.level:
+            continue
+        folder = Path(module).parents[node.level - 1]
+        origins = [node.module] if node.module else [alias.name for alias in node.names]
+        for origin in origins:
+            if str(folder / origin) not in MAY_IMPORT[module]:
+                fault(f"{name(path)}:{node.lineno}", f"must not import {origin}")
+
+
+def check_python():
+    for path in files("python/**/*.py", "tests/python/*.py"):
+        text = path.read_text()
+        tree = ast.parse(text)
+        if not text.startswith("# SPDX-License-Identifier: MIT\n") or not ast.get_docstring(tree):
+            fault(name(path), "does not begin with its licence and a sentence")
+        for number, line in enumerate(text.splitlines(), 1):
+            if len(line) > 120 or (len(line) > 100 and "python" == path.parts[len(ROOT.parts)]):
+                fault(f"{name(path)}:{number}", f"{len(line)} columns")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno > 80:
+                fault(f"{name(path)}:{node.lineno}", f"{node.name} has more than 80 lines")
+        if path.is_relative_to(ROOT / "python"):
+            check_python_imports(path, tree)
+
+
 def check_words():
     # Written in pieces, so that this file does not find itself.
     unwanted = re.compile("TO" + "DO|FIX" + "ME|\\bXX" + "X\\b|/wo" + "rk/|/ro" + "ot/|#i" + "f [01]$")
@@ -217,6 +271,7 @@ def main():
     check_folder_includes("cli", ["cli/**/*.[ch]"])
     check_folder_includes("bench", ["bench/*.[ch]"])
     check_style()
+    check_python()
     check_words()
     for line in faults:
         print(line)

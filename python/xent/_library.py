@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""libxent.so, and what include/xent.h says of it: structs and constants mirrored, functions
+declared."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import c_char, c_char_p, c_double, c_int32, c_int64, c_size_t, c_void_p
+from pathlib import Path
+
+MAX_NDIM = 8
+OK = 0
+NOTHING_COUNTED = 5
+
+# enum of element types
+F32, F64, BF16, F16, I8, U8, I16, U16, I32, U32, I64, U64 = range(1, 13)
+
+LOGITS_ARE = {"logits": 0, "probabilities": 1, "log_probabilities": 2}
+REDUCTION = {"mean": 0, "row_mean": 1, "sum": 2}
+ON_BAD_LABEL = {"error": 0, "ignore": 1, "nan": 2}
+ON_NOTHING_COUNTED = {"error": 0, "nan": 1, "zero": 2}
+
+
+class Tensor(ctypes.Structure):
+    """struct xent_tensor"""
+
+    _fields_ = [
+        ("data", c_void_p),
+        ("dtype", c_int32),
+        ("ndim", c_int32),
+        ("shape", c_int64 * MAX_NDIM),
+        ("stride", c_int64 * MAX_NDIM),
+    ]
+
+
+class Options(ctypes.Structure):
+    """struct xent_options"""
+
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("logits_are", c_int32),
+        ("class_axis", c_int32),
+        ("reduction", c_int32),
+        ("on_bad_label", c_int32),
+        ("on_nothing_counted", c_int32),
+        ("threads", c_int32),
+        ("denominator", c_double),
+        ("label_smoothing", c_double),
+        ("z_loss", c_double),
+        ("softcap", c_double),
+        ("logit_scale", c_double),
+        ("ignore", c_void_p),
+        ("ignore_count", c_size_t),
+        ("class_weight", c_void_p),
+        ("row_weight", c_void_p),
+        ("executor", c_void_p),
+    ]
+
+
+class Outputs(ctypes.Structure):
+    """struct xent_outputs"""
+
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("loss", c_void_p),
+        ("lse", c_void_p),
+        ("prediction", c_void_p),
+        ("label_probability", c_void_p),
+        ("entropy", c_void_p),
+        ("grad", c_void_p),
+        ("probability", c_void_p),
+    ]
+
+
+class Total(ctypes.Structure):
+    """struct xent_total"""
+
+    _fields_ = [
+        ("rows", c_int64),
+        ("counted", c_int64),
+        ("ignored", c_int64),
+        ("bad", c_int64),
+        ("nonfinite", c_int64),
+        ("correct", c_int64),
+        ("first_bad_row", c_int64),
+        ("first_bad_label", c_int64),
+        ("first_nonfinite_row", c_int64),
+        ("loss_sum", c_double),
+        ("loss_sum_low", c_double),
+        ("weight_sum", c_double),
+        ("weight_sum_low", c_double),
+        ("reserved", c_int64 * 3),
+    ]
+
+
+class Error(ctypes.Structure):
+    """struct xent_error"""
+
+    _fields_ = [("message", c_char * 512)]
+
+
+# CDLL lets go of the interpreter's lock while a function runs.
+_library = ctypes.CDLL(str(Path(__file__).with_name("libxent.so")))
+
+cross_entropy = _library.xent_cross_entropy
+cross_entropy.argtypes = [c_void_p] * 6
+cross_entropy.restype = c_int32
+
+mean_loss_f32 = _library.xent_mean_loss_f32
+mean_loss_f32.argtypes = [c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_void_p]
+mean_loss_f32.restype = c_int32
+
+count_labels = _library.xent_count_labels
+count_labels.argtypes = [c_void_p, c_int64, c_void_p, c_void_p, c_void_p]
+count_labels.restype = c_int32
+
+total_merge = _library.xent_total_merge
+total_merge.argtypes = [c_void_p, c_void_p]
+total_merge.restype = None
+
+total_loss = _library.xent_total_loss
+total_loss.argtypes = [c_void_p, c_void_p]
+total_loss.restype = c_double
+
+_library.xent_version.restype = c_char_p
+_library.xent_isa.restype = c_char_p
+_library.xent_thread_count.restype = c_int32
+
+
+def version() -> str:
+    """The library's version, "major.minor.patch"."""
+    return str(_library.xent_version().decode())
+
+
+def isa() -> str:
+    """The instruction set in use: "scalar", "avx2", "avx512" or "neon"."""
+    return str(_library.xent_isa().decode())
+
+
+def thread_count() -> int:
+    """How many threads `threads=-1` means here."""
+    return int(_library.xent_thread_count())

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""The short way for plain tensors in eager mode: past PyTorch's dispatcher, whose detour for an
+operator written in Python takes several times as long as the loss of a small batch. The derivatives
+are the operators'."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from . import _kernel, _operators
+from ._spec import Inputs, Rows
+
+
+def is_transformed() -> bool:
+    """Whether forward-mode differentiation or a transform of torch.func is on, which operators with
+    derivatives of their own do not go through."""
+    return bool(forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active())
+
+
+def is_plain(tensor: Tensor, labels: Tensor, *weights: Optional[Tensor]) -> bool:
+    """Whether these are numbers in memory, and nothing but autograd watches."""
+    for weight in weights:
+        if weight is not None and not _kernel.is_in_memory(weight):
+            return False
+    return (
+        _kernel.is_in_memory(tensor)
+        and type(labels) is Tensor
+        and not labels.is_neg()
+        and not torch._C._len_torch_dispatch_stack()
+        and not torch._C._is_tracing()
+    )
+
+
+class _Reduced(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        logits: Tensor,
+        labels: Tensor,
+        class_weight: Any,
+        row_weight: Any,
+        options: tuple[Rows, int, float],
+        total: Optional[list[bytes]],
+    ) -> Tensor:
+        inputs = (logits, labels, class_weight, row_weight)
+        loss, grad, found = _kernel.reduced(inputs, *options, True, total is not None)
+        if total is not None:
+            total.append(found)
+        ctx.options = options
+        ctx.save_for_backward(logits, labels, class_weight, row_weight, grad)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Any:
+        logits, labels, class_weight, row_weight, grad = ctx.saved_tensors
+        if torch.is_grad_enabled():  # then the gradient has to know what it depends on
+            inputs = (logits, labels, class_weight, row_weight)
+            rows, reduction, denominator = ctx.options
+            grad = _operators.reduced(*inputs, *rows, reduction, denominator, True)[1]
+        return _operators.scaled(grad, upstream), None, None, None, None, None
+
+
+class _ByRow(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        logits: Tensor,
+        labels: Tensor,
+        class_weight: Any,
+        row_weight: Any,
+        rows: Rows,
+        total: list[bytes],
+    ) -> Tensor:
+        ctx.rows = rows
+        inputs = (logits, labels, class_weight, row_weight)
+        losses, found = _kernel.by_row(inputs, rows)
+        total.append(found)
+        ctx.save_for_backward(*inputs)
+        return losses
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Any:
+        inputs = ctx.saved_tensors
+        if torch.is_grad_enabled() or not is_plain(upstream, *inputs[1:]):
+            grad = _operators.by_row_backward(upstream, *inputs, *ctx.rows)
+        else:
+            grad = _kernel.by_row_backward(upstream, inputs, ctx.rows)
+        return grad, None, None, None, None, None
+
+
+# Function.apply without what it does for functorch, which is_plain excludes.
+_apply_reduced: Any = super(torch.autograd.Function, _Reduced).apply
+_apply_by_row: Any = super(torch.autograd.Function, _ByRow).apply
+
+
+def _differentiated(logits: Tensor) -> bool:
+    return logits.requires_grad and torch.is_grad_enabled()
+
+
+def reduced(
+    inputs: Inputs, rows: Rows, reduction: int, denominator: float, with_total: bool
+) -> tuple[Tensor, bytes]:
+    """The reduced loss and, if wanted, its total."""
+    if not _differentiated(inputs[0]):
+        loss, _, found = _kernel.reduced(inputs, rows, reduction, denominator, False, with_total)
+        return loss, found
+    options = (rows, reduction, denominator)
+    if not with_total:
+        return _apply_reduced(*inputs, options, None), b""
+    total: list[bytes] = []
+    return _apply_reduced(*inputs, options, total), total[0]
+
+
+def by_row(inputs: Inputs, rows: Rows) -> tuple[Tensor, bytes]:
+    """The losses of the rows, and their total."""
+    if not _differentiated(inputs[0]):
+        return _kernel.by_row(inputs, rows)
+    total: list[bytes] = []
+    return _apply_by_row(*inputs, rows, total), total[0]
