@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: MIT
 # The front door: `make demo` to see it work, `make test` to check it. Both install what is missing on Debian.
 # `make test-exhaustive [PART=exp]` checks it with all inputs there are; `make test-python` the Python package, all of it.
-# `make bench` measures speed: all of it, or PARTS="core peers report"; QUICK=1, THREADS=N (bench/run.sh).
+# `make test-mistakes` shows mistakes and clean batches of real classifiers to `xent check` (tests/mistakes/run.py).
+# `make bench` measures speed: all of it, or PARTS="core peers check report"; QUICK=1, THREADS=N (bench/run.sh).
 # `make install` and `make uninstall` honour PREFIX and DESTDIR.
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 BUILD = build/release
-C_FILES = $(wildcard include/*.h src/*.[ch] src/cpu/*.[ch] src/cpu/simd/*.h cli/*.[ch] cli/formats/*.[ch] \
+C_FILES = $(wildcard include/*.h src/*.[ch] src/cpu/*.[ch] src/cpu/simd/*.h diagnose/*.[ch] cli/*.[ch] cli/formats/*.[ch] \
                      tests/*.[ch] tests/*/*.[ch] fuzz/*.[ch] examples/*.c bench/*.[ch])
 
-.PHONY: build install uninstall amalgamation demo test test-all test-exhaustive test-python bench lint format clean
+.PHONY: build install uninstall amalgamation demo test test-all test-exhaustive test-python test-mistakes bench lint format clean
 build:
 	@scripts/need.sh build
 	cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX="$(PREFIX)"
@@ -35,6 +36,11 @@ test-exhaustive:
 test-python:
 	@scripts/need.sh test
 	@tests/python/run.sh
+test-mistakes: build
+	@scripts/need.sh test
+	@tests/venv.sh build/test/venv
+	@OPENBLAS_NUM_THREADS=1 build/test/venv/bin/python tests/mistakes/run.py $(BUILD)/xent
+	@OPENBLAS_NUM_THREADS=1 build/test/venv/bin/python tests/mistakes/gallery.py $(BUILD)/xent
 bench:
 	@scripts/need.sh bench
 	cmake -S . -B $(BUILD) -DXENT_BENCH=ON

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""From measurements to pages: report.py [--core CORE.json] [--peers PEERS.json] [--command TEXT] [--docs FOLDER] [RESULTS.json]
+"""From measurements to pages: report.py [--core CORE.json] [--peers PEERS.json] [--check CHECK.json] [--command TEXT] [--docs FOLDER] [RESULTS.json]
 
 Puts what was just measured on this machine into RESULTS.json (by default bench/results/PROCESSOR.json), with the facts
 of the machine, then writes the tables of docs/performance.md, between its markers, and the plots beside it. Without
---core and --peers the pages are made again from the results that are there.
+--core, --peers and --check the pages are made again from the results that are there.
 """
 import argparse
 import glob
@@ -201,6 +201,15 @@ def missing(results):
         "Every peer could be measured in every case."
 
 
+def check_table(results):
+    rows = []
+    for case in results["check"]["cases"]:
+        loss, check = case["seconds"]["loss"], case["seconds"]["check"]
+        rows.append([shape_text(case["shape"]), case["dtype"], time_text(loss[MIDDLE]), time_text(check[MIDDLE]),
+                     f"{case['ratio']:.2f}", f"{100 * spread(case['seconds']):.0f} %"])
+    return f"{how(results['check'])}.\n\n" + table(["shape", "type", "`xent loss`", "`xent check`", "ratio", "spread"], rows)
+
+
 def write_tables(path, results):
     with open(path, encoding="utf-8") as file:
         page = file.read()
@@ -209,6 +218,8 @@ def write_tables(path, results):
         made |= {"core": core_table, "left-out": left_out}
     if "peers" in results:
         made |= {"peers": peer_tables, "faults": fault_table, "errors": error_table, "missing": missing}
+    if "check" in results:
+        made |= {"check": check_table}
     for name, make in made.items():
         begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
         before, rest = page.split(begin)
@@ -282,7 +293,7 @@ def find_results(options):
     there = glob.glob(os.path.join(folder, "*.json"))
     if options.results:
         return options.results
-    if not (options.core or options.peers) and len(there) == 1:
+    if not (options.core or options.peers or options.check) and len(there) == 1:
         return there[0]
     return os.path.join(folder, slug(machine()) + ".json")
 
@@ -291,13 +302,14 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--core")
     parser.add_argument("--peers")
+    parser.add_argument("--check")
     parser.add_argument("--command", default="", help="what was typed to measure")
     parser.add_argument("--docs", default=os.path.join(ROOT, "docs"))
     parser.add_argument("results", nargs="?")
     options = parser.parse_args()
     path = find_results(options)
     results = load(path) if os.path.exists(path) else {}
-    for name in ("core", "peers"):
+    for name in ("core", "peers", "check"):
         if getattr(options, name):
             results = {**results, "machine": machine(), name: {"command": options.command, **load(getattr(options, name))}}
     if "machine" not in results:

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * A batch in blocks of rows that fit memory: boxes of logits, and the labels that go with them. */
 #include "blocks.h"
+#include "complain.h"
 #include "tensors.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
 
 static int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
@@ -75,4 +79,13 @@ box logits_of_row(const xent_tensor *logits, const xent_tensor *labels, int clas
     for (int axis = 0; axis < labels->ndim; axis++)
         label.length[axis] = 1;
     return logits_box(&how, &label);
+}
+
+void *take_numbers(int64_t count, size_t size, const array *whose, int *code) {
+    void *memory = calloc(count > 0 ? (size_t)count : 1, size);
+    if (!memory && *code == EX_OK)
+        *code =
+            complain(EX_SOFTWARE, whose->path,
+                     "not enough memory for %" PRId64 " numbers of %zu bytes at once", count, size);
+    return memory;
 }

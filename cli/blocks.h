@@ -3,7 +3,7 @@
 #ifndef XENT_CLI_BLOCKS_H
 #define XENT_CLI_BLOCKS_H
 
-#include "formats/boxes.h"
+#include "formats/array.h"
 #include "xent.h"
 
 #include <stdbool.h>
@@ -25,6 +25,9 @@ typedef struct division {
     int64_t most;   /* elements of logits in a block, at most */
 } division;
 
+/* Bytes of logits in one block: they stay in a shared cache between reading and scoring. */
+enum { BLOCK_BUDGET = 1 << 24 };
+
 /* Blocks of at most `budget` bytes of logits, or one row. The tensors' dtypes and shapes fit. */
 division divide_batch(const xent_tensor *logits, const xent_tensor *labels, int class_axis,
                       int64_t budget);
@@ -36,5 +39,9 @@ bool next_block(const division *how, block *at);
 /* The logits of a single row, a flat index into the labels. */
 box logits_of_row(const xent_tensor *logits, const xent_tensor *labels, int class_axis,
                   int64_t row);
+
+/* Memory for so many numbers, from calloc; NULL: says for which file there is none, and sets *code
+ * to EX_SOFTWARE unless something was wrong before. */
+void *take_numbers(int64_t count, size_t size, const array *whose, int *code);
 
 #endif

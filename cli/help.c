@@ -11,6 +11,7 @@ enum { SCREEN = 80, FLAG_COLUMN = 26, VERB_COLUMN = 36 };
 
 const exit_row EXITS[EXIT_COUNT] = {
     {0, "fine"},
+    {1, "xent check: a mistake or a warning was found"},
     {64, "usage: a verb, a flag, a value, the number of files; an output that is an input"},
     {65, "bad data: a corrupt file, shapes or types that do not fit, bad labels, a mean of "
          "nothing"},

@@ -21,7 +21,7 @@ typedef struct exit_row {
     int code;
     const char *meaning;
 } exit_row;
-enum { EXIT_COUNT = 10 };
+enum { EXIT_COUNT = 11 };
 extern const exit_row EXITS[EXIT_COUNT];
 
 #endif

@@ -1,43 +1,17 @@
 /* SPDX-License-Identifier: MIT
  * `xent loss`: from files to files. */
-#define _POSIX_C_SOURCE 200809L
 #include "loss.h"
 #include "complain.h"
 #include "explain.h"
 #include "formats/output.h"
+#include "inputs.h"
 #include "report.h"
 #include "score.h"
-#include "tensors.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-int class_axis(const loss_call *call) {
-    int axis = call->options.class_axis;
-    return axis < 0 ? axis + call->logits.tensor.ndim : axis;
-}
 
 /* ---- before ---------------------------------------------------------------------------------- */
-
-/* Standard input can be read once, and is no file if it is the keyboard. */
-static int check_inputs(const loss_request *request) {
-    const char *const files[] = {request->files[0], request->files[1], request->class_weight,
-                                 request->row_weight};
-    int given = 0;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        given += files[i] && strcmp(files[i], "-") == 0;
-    if (given > 1)
-        return complain(EX_USAGE, "-",
-                        "is standard input, which can be read once: give it for one of the files, "
-                        "not for %d",
-                        given);
-    if (given == 1 && isatty(STDIN_FILENO))
-        return complain(EX_USAGE, "-",
-                        "is standard input, which is a terminal: pipe a file into xent, or name "
-                        "one");
-    return EX_OK;
-}
 
 /* An output must not replace a file that is read, nor another output; `use`: what that is. */
 static int refuse_same(const char *flag, const char *path, const char *other, const char *use) {
@@ -68,61 +42,10 @@ static int check_output_paths(const loss_request *request) {
     return code;
 }
 
-/* Opens a file (NULL: not given), of which flags may say something. */
-static int open_file(const loss_call *call, const char *path, const file_flags *flags, bool reals,
-                     array *out) {
-    description said = {.typed = &call->typed};
-    if (!path)
-        return EX_OK;
-    if (flags) {
-        said.dtype = flags->dtype.dtype;
-        said.raw = flags->shape.given;
-        said.swapped = is_foreign(flags->dtype.order == '>' ? '>' : '<');
-        said.ndim = flags->shape.ndim;
-        memcpy(said.shape, flags->shape.lengths, sizeof said.shape);
-        said.offset = flags->offset;
-    }
-    return open_array(path, &said, reals, out);
-}
-
-static int open_files(loss_call *call) {
-    const loss_request *request = &call->request;
-    int code = open_file(call, request->files[0], &request->logits_file, true, &call->logits);
-    if (code == EX_OK)
-        code = open_file(call, request->files[1], &request->labels_file, false, &call->labels);
-    if (code == EX_OK)
-        code = open_file(call, request->class_weight, NULL, true, &call->class_weight);
-    if (code == EX_OK)
-        code = open_file(call, request->row_weight, NULL, true, &call->row_weight);
-    return code;
-}
-
-static int load_given(array *held) {
-    return held->path ? load_array(held) : EX_OK;
-}
-
-/* Everything but the logits is held in memory. */
-static int load_files(loss_call *call) {
-    int code = load_given(&call->labels);
-    if (code == EX_OK)
-        code = load_given(&call->class_weight);
-    return code == EX_OK ? load_given(&call->row_weight) : code;
-}
-
-static void set_options(loss_call *call) {
-    const loss_request *request = &call->request;
-    call->options = request->options;
-    call->options.reduction = request->reduction == REDUCE_NONE ? XENT_SUM : request->reduction;
-    call->options.ignore = request->ignore.values;
-    call->options.ignore_count = request->ignore.count;
-    call->options.class_weight = request->class_weight ? &call->class_weight.tensor : NULL;
-    call->options.row_weight = request->row_weight ? &call->row_weight.tensor : NULL;
-}
-
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 static int run_steps(loss_call *call) {
-    int code = read_loss_request(call->typed.argc, call->typed.argv, &call->request);
+    int code = read_request(&LOSS_COMMAND, call->typed.argc, call->typed.argv, &call->request);
     if (code == EX_OK)
         code = check_inputs(&call->request);
     if (code == EX_OK)
@@ -131,7 +54,6 @@ static int run_steps(loss_call *call) {
         code = open_files(call);
     if (code != EX_OK)
         return code;
-    set_options(call);
     code = explain_fit(call);
     if (code == EX_OK)
         code = load_files(call);
@@ -143,11 +65,7 @@ static int run_steps(loss_call *call) {
 int run_loss(int argc, char **argv) {
     loss_call call = {.typed = {argc, argv}, .total = XENT_TOTAL_INIT};
     int code = run_steps(&call);
-    close_array(&call.logits);
-    close_array(&call.labels);
-    close_array(&call.class_weight);
-    close_array(&call.row_weight);
+    close_files(&call);
     free(call.row_loss);
-    free(call.request.ignore.values);
     return code;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What `xent loss` can be asked for. */
+ * What `xent loss` and `xent check` can be asked for. */
 #ifndef XENT_CLI_OPTIONS_H
 #define XENT_CLI_OPTIONS_H
 
@@ -30,10 +30,10 @@ typedef struct loss_request {
     xent_options options; /* the numbers and choices; its pointers are the caller's business */
 } loss_request;
 
-extern const command LOSS_COMMAND;
+extern const command LOSS_COMMAND, CHECK_COMMAND;
 
-/* EX_OK and *request filled, or says what is wrong and returns EX_USAGE. request->ignore.values is
- * freed by the caller either way. */
-int read_loss_request(int argc, char **argv, loss_request *request);
+/* Reads what was typed after one of these verbs. EX_OK and *request filled, or says what is wrong
+ * and returns EX_USAGE. request->ignore.values is freed by the caller either way. */
+int read_request(const command *verb, int argc, char **argv, loss_request *request);
 
 #endif

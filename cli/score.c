@@ -13,9 +13,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Bytes of logits in one block: they stay in a shared cache between reading and scoring. */
-enum { BLOCK_BUDGET = 1 << 24 };
-
 /* A .npy file that is being written. */
 typedef struct npy_output {
     output file; /* path NULL: not asked for */
@@ -160,25 +157,17 @@ static void divide(scoring *work, const xent_total *counts) {
                              holds ? BLOCK_BUDGET : INT64_MAX);
 }
 
-static void *take(int64_t count, size_t size, const array *whose, int *code) {
-    void *memory = calloc(count > 0 ? (size_t)count : 1, size);
-    if (!memory && *code == EX_OK)
-        *code =
-            complain(EX_SOFTWARE, whose->path,
-                     "not enough memory for %" PRId64 " numbers of %zu bytes at once", count, size);
-    return memory;
-}
-
 static int take_memory(scoring *work) {
     const loss_call *call = work->call;
     int64_t rows = work->how.length * work->how.inner;
     int code = EX_OK;
     if (call->request.reduction == REDUCE_NONE)
-        work->losses = work->call->row_loss =
-            take(element_count(&call->labels.tensor), sizeof *work->losses, &call->labels, &code);
+        work->losses = work->call->row_loss = take_numbers(
+            element_count(&call->labels.tensor), sizeof *work->losses, &call->labels, &code);
     else if (call->request.row_loss)
-        work->losses = take(rows, sizeof *work->losses, &call->labels, &code);
-    work->logits = take(work->how.most, type_size(call->logits.tensor.dtype), &call->logits, &code);
+        work->losses = take_numbers(rows, sizeof *work->losses, &call->labels, &code);
+    work->logits =
+        take_numbers(work->how.most, type_size(call->logits.tensor.dtype), &call->logits, &code);
     return code;
 }
 

@@ -2,6 +2,7 @@
  * The verbs: what is typed after `xent`. */
 #include "verbs.h"
 #include "bench.h"
+#include "check.h"
 #include "complain.h"
 #include "completion.h"
 #include "help.h"
@@ -13,9 +14,9 @@
 #include <string.h>
 
 const verb_row VERBS[VERB_COUNT] = {
-    {&LOSS_COMMAND, run_loss},     {&BENCH_COMMAND, run_bench},
-    {&INFO_COMMAND, run_info},     {&COMPLETION_COMMAND, run_completion},
-    {&MANUAL_COMMAND, run_manual}, {&HELP_COMMAND, run_help},
+    {&LOSS_COMMAND, run_loss}, {&CHECK_COMMAND, run_check},           {&BENCH_COMMAND, run_bench},
+    {&INFO_COMMAND, run_info}, {&COMPLETION_COMMAND, run_completion}, {&MANUAL_COMMAND, run_manual},
+    {&HELP_COMMAND, run_help},
 };
 
 const verb_row *find_verb(const char *name) {

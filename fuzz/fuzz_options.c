@@ -28,7 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         return 0;
     memcpy(text, data, size);
     int count = cut(text, words);
-    if (read_loss_request(count, words, &request) == 0 && (!request.files[0] || !request.files[1]))
+    int code = read_request(&LOSS_COMMAND, count, words, &request);
+    if (code == 0 && (!request.files[0] || !request.files[1]))
         abort();
     free(request.ignore.values);
     free(text);

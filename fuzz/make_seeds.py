@@ -117,6 +117,24 @@ def seeds_options():
         keep(f"options/{name}", words.replace(" ", "\n"))
 
 
+def seeds_check():
+    """A head (rows, classes, dtypes, ignore, what logits are, [B, T]), then bytes that repeat as logits and as labels."""
+    random = np.random.default_rng(1)
+    for name, head in {
+        "plain": (200, 0, 10, 0 + 4 * 4, 0, 0, 0, 0),
+        "sequences": (44, 1, 12, 1 + 4 * 5, 1, 255, 0, 1),
+        "halves": (100, 0, 5, 3 + 4 * 4, 0, 0, 0, 0),
+        "probabilities": (90, 0, 7, 0 + 4 * 10, 0, 0, 1, 0),
+        "square": (36, 0, 18, 2 + 4 * 4, 0, 0, 3, 1),
+        "float-labels": (9, 0, 3, 0, 0, 0, 0, 0),
+        "no-classes": (9, 0, 0, 0 + 4 * 4, 0, 0, 0, 0),
+    }.items():
+        values = random.normal(size=61).astype("f4").tobytes() + random.integers(0, 8, 97).astype("u1").tobytes()
+        keep(f"check/{name}", bytes(head) + values)
+    negative = np.array([-1, -2, -3, -0.5], "f4").tobytes() + bytes([0, 1, 1, 0])
+    keep("check/negative-probabilities", bytes((40, 0, 2, 0 + 4 * 4, 0, 0, 1, 0)) + negative)
+
+
 if __name__ == "__main__":
-    for write in (seeds_npy, seeds_npz, seeds_safetensors, seeds_csv, seeds_idx, seeds_gz, seeds_options):
+    for write in (seeds_npy, seeds_npz, seeds_safetensors, seeds_csv, seeds_idx, seeds_gz, seeds_options, seeds_check):
         write()

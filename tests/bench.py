@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs all of bench/ in its tiny mode: XENT_BENCH=path/to/xent_bench XENT_SHARED_LIBRARY=path/to/libxent.so bench.py
+"""Runs all of bench/ in its tiny mode: XENT_BENCH=path/to/xent_bench XENT_SHARED_LIBRARY=path/to/libxent.so
+XENT_CLI=path/to/xent bench.py
 
 That everything runs, agrees with the formula and ends up on the page; how long anything takes is no test's business.
 Needs NumPy and ml_dtypes; peers that are not installed must be reported as such.
@@ -32,6 +33,7 @@ class Bench(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.core = run(os.environ["XENT_BENCH"], "--smoke")
+        cls.checked = run(sys.executable, bench("check.py"), "--smoke", os.environ["XENT_CLI"])
         cls.peers = run(sys.executable, bench("peers.py"), "--smoke", os.environ["XENT_SHARED_LIBRARY"])
 
     def test_the_library(self):
@@ -57,6 +59,11 @@ class Bench(unittest.TestCase):
             self.assertEqual(sorted([*case["seconds"], *case["missing"]]), sorted(OURS + PEERS[case["process"]]))
             self.assertLess(case["errors"]["xent_out_of_place"], 1e-6 if case["dtype"] == "f32" else 4e-3)
 
+    def test_check_beside_loss(self):
+        for case in json.loads(self.checked)["cases"]:
+            self.assertEqual(set(case["seconds"]), {"loss", "check"})
+            self.assertGreater(case["ratio"], 0)
+
     def report(self, folder, *words):
         run(sys.executable, bench("report.py"), "--docs", folder, *words, os.path.join(folder, "results.json"))
         with open(os.path.join(folder, "performance.md"), encoding="utf-8") as file:
@@ -73,8 +80,10 @@ class Bench(unittest.TestCase):
             core, peers = self.write(folder, "core", self.core), self.write(folder, "peers", self.peers)
             self.report(folder, "--core", core, "--command", "make bench")
             page = self.report(folder, "--peers", peers, "--command", "make bench")
+            checked = self.write(folder, "checked", self.checked)
+            page = self.report(folder, "--check", checked, "--command", "make bench")
             self.assertEqual(self.report(folder), page)
-            for text in ("| measured | ", "| 13 x 50257 | f32 |", "[16, 19, 5, 5]", "| 300 x 10 | bf16 |"):
+            for text in ("| measured | ", "| 13 x 50257 | f32 |", "[16, 19, 5, 5]", "| 300 x 10 | bf16 |", "| 200 x 1000 | bf16 |"):
                 self.assertIn(text, page)
             if "torch" not in json.loads(self.peers)["versions"]:
                 self.assertIn("- torch_eager, f32 300 x 10: ModuleNotFoundError", page)

@@ -96,7 +96,7 @@ configure() {
         cmake --build "$folder" -j "$jobs"
 }
 
-c_files() { find include src cli tests fuzz examples bench -name '*.[ch]' "$@"; }
+c_files() { find include src diagnose cli tests fuzz examples bench -name '*.[ch]' "$@"; }
 
 check_format() { c_files -print0 | xargs -0 clang-format --dry-run -Werror; }
 
@@ -165,14 +165,16 @@ emulated() {
 }
 
 memory() {
-    for test in check refusals overlap layout labels count total abi robust threads guard bits differential \
+    for test in check refusals diagnose diagnose_calls overlap layout labels count total abi robust threads guard bits differential \
         edge_cases edge_shapes edge_totals edge_probabilities; do
         beside valgrind-$test under_valgrind $out/gcc/tests/test_$test
     done
     for example in mean_loss alignment accumulate train_digits; do
         beside valgrind-$example under_valgrind $out/gcc/examples/$example
     done
-    beside valgrind-command under_valgrind $out/gcc/xent loss examples/digits/logits.npy examples/digits/labels.npy
+    for verb in loss check; do
+        beside valgrind-$verb under_valgrind $out/gcc/xent $verb examples/digits/logits.npy examples/digits/labels.npy
+    done
     together
 }
 

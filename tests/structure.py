@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Checks the shape of the project: structure.py LIBXENT.SO
 
-Exported symbols are exactly the header's functions and those of debian/libxent0.symbols; what the library needs from
+Exported symbols are exactly the headers' functions and those of debian/libxent0.symbols; what the library needs from
 outside; includes and imports run one way; and the style that no formatter knows: lengths of lines, functions and files, first
 lines, words that should not be there.
 """
@@ -36,11 +36,12 @@ MAY_INCLUDE = {
     "xent": ["fail", "structs", "check", "layout", "labels", "plan", "rows", "tasks"],
 }
 
-# All that the library may need from outside. From libm fma alone: no other function takes part in a result. It never
-# prints, ends the process or keeps state.
+# All that the library may need from outside. From libm fma alone: no other function takes part in a loss. The statistics
+# of diagnose/ take a few. It never prints, ends the process or keeps state.
 MAY_NEED = {
     "libm": "fma fmaf",
-    "memory and text": "malloc free memcpy memset memcmp bcmp strcmp strtoll snprintf vsnprintf",
+    "libm, for diagnose/ alone": "exp exp2 log pow tanh ldexpf fmin fmax sqrt",
+    "memory and text": "malloc calloc free memcpy memset memcmp bcmp strcmp strtoll snprintf vsnprintf",
     "surroundings": "__errno_location getenv open read close sysconf sched_getaffinity __sched_cpucount",
     "threads": "pthread_create pthread_join pthread_setcancelstate pthread_sigmask sigfillset sigdelset "
                "pthread_mutex_init pthread_mutex_lock pthread_mutex_unlock pthread_cond_init "
@@ -76,8 +77,8 @@ def symbols(library, *flags):
 
 
 def check_exports(library):
-    header = (ROOT / "include/xent.h").read_text()
-    declared = set(re.findall(r"^XENT_API[^;(]*?(\w+)\(", header, re.M))
+    headers = "\n".join(path.read_text() for path in files("include/*.h"))
+    declared = set(re.findall(r"^XENT_API[^;(]*?(\w+)\(", headers, re.M))
     exported = symbols(library, "-D", "--defined-only")
     for symbol in sorted(declared ^ exported):
         fault(library, f"{symbol} is " + ("exported, not declared" if symbol in exported else "not exported"))
@@ -94,10 +95,22 @@ def check_needs(library, needed):
             fault(library, f"needs {symbol} from outside, which is not in MAY_NEED")
 
 
+def check_math(static):
+    """What diagnose/ may have of libm, other objects may not."""
+    words = MAY_NEED["libm, for diagnose/ alone"].split()
+    own = {path.name + ".o" for path in files("diagnose/*.c")} - {path.name + ".o" for path in files("src/**/*.c")}
+    listing = subprocess.run(["nm", "-A", "-u", static], check=True, capture_output=True, text=True).stdout
+    for line in listing.splitlines():
+        member, symbol = line.split(":")[1], line.split()[-1]
+        if symbol in words and member not in own:
+            fault(static, f"{member} needs {symbol}, which only diagnose/ may")
+
+
 def check_symbols(library):
     check_exports(library)
     check_needs(library, symbols(library, "-D", "--undefined-only"))
     static = Path(library).with_name("libxent.a")
+    check_math(static)
     defined = symbols(static, "-g", "--defined-only")
     check_needs(static, symbols(static, "-g", "--undefined-only") - defined)
     for symbol in sorted(defined):
@@ -136,7 +149,8 @@ def check_folder_includes(folder, patterns):
     for path in files(*patterns):
         for header in included(path):
             inside = [path.parent / header, ROOT / folder / header]
-            if header != "xent.h" and not any(p.exists() and (ROOT / folder) in p.resolve().parents for p in inside):
+            public = ("xent.h", "xent_diagnose.h") if folder in ("cli", "diagnose") else ("xent.h",)
+            if header not in public and not any(p.exists() and (ROOT / folder) in p.resolve().parents for p in inside):
                 fault(name(path), f"must not include {header}")
 
 
@@ -157,7 +171,7 @@ def functions(text):
 
 def check_style():
     lengths = []
-    for path in files("include/*.h", "src/**/*.[ch]", "cli/**/*.[ch]", "tests/**/*.[ch]", "fuzz/*.[ch]", "examples/*.c",
+    for path in files("include/*.h", "src/**/*.[ch]", "diagnose/*.[ch]", "cli/**/*.[ch]", "tests/**/*.[ch]", "fuzz/*.[ch]", "examples/*.c",
                       "bench/*.[ch]"):
         text = path.read_text()
         lines = text.splitlines()
@@ -173,10 +187,10 @@ def check_style():
         for called, line, length in functions(text):
             if length > 80:
                 fault(f"{name(path)}:{line}", f"{called} has {length} lines, more than 80")
-            if path.parts[len(ROOT.parts)] in ("src", "cli"):
+            if path.parts[len(ROOT.parts)] in ("src", "diagnose", "cli"):
                 lengths.append(length)
     if statistics.median(lengths) > 15 or sorted(lengths)[len(lengths) * 9 // 10] > 50:
-        fault("functions of src/ and cli/", "median above 15 lines, or one in ten above 50")
+        fault("functions of src/, diagnose/ and cli/", "median above 15 lines, or one in ten above 50")
 
 
 # The modules of python/xent, and those that each may import besides; a folder is one module to the outside.
@@ -249,6 +263,7 @@ def main():
     check_symbols(sys.argv[1])
     check_core_includes()
     check_folder_includes("src/cpu", ["src/cpu/*.[ch]", "src/cpu/simd/*.h"])
+    check_folder_includes("diagnose", ["diagnose/*.[ch]"])
     check_folder_includes("cli", ["cli/**/*.[ch]"])
     check_folder_includes("bench", ["bench/*.[ch]"])
     check_style()

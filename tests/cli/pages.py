@@ -13,7 +13,7 @@ from support import LABELS, LOGITS, Case
 from terminal import Terminal
 
 DOCS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs")
-VERBS = ["loss", "bench", "info", "completion", "manual", "help"]
+VERBS = ["loss", "check", "bench", "info", "completion", "manual", "help"]
 PAGES = [[]] + [[verb] for verb in VERBS]
 
 
@@ -171,13 +171,14 @@ class Manual(Case):
             self.assertRegex(page, rf"(?m)^ +(-\w, )?{flag}\b")
         flat = " ".join(page.split())
         for text in ("--reduction mean|row-mean|sum|none", "xent loss logits.npy labels.npy --ignore -100 --json",
-                     "factor of the logits, in [2^-64, 2^64]", "xent(1), xent-bench(1)", "`try:`"):
+                     "factor of the logits, in [2^-64, 2^64]", "xent(1), xent-check(1)", "`try:`"):
             self.assertIn(text, flat)
 
 
 def valid(value, schema, root):
     """Whether a JSON value fits those words of JSON Schema (draft 2020-12) that our schemas use."""
-    types = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "null": type(None)}
+    types = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "null": type(None),
+             "boolean": bool}
     known = {"$ref", "$schema", "$defs", "title", "description", "type", "enum", "minimum", "pattern", "anyOf", "items",
              "properties", "required", "additionalProperties"}
     assert set(schema) <= known, set(schema) - known
@@ -188,7 +189,8 @@ def valid(value, schema, root):
         here = here[part]
     return all((
         "$ref" not in schema or valid(value, here, root),
-        not kinds or any(isinstance(value, types[kind]) for kind in kinds) and not isinstance(value, bool),
+        not kinds or any(isinstance(value, types[kind]) for kind in kinds) and
+        isinstance(value, bool) == (kinds == ["boolean"]),
         "enum" not in schema or value in schema["enum"],
         "minimum" not in schema or not isinstance(value, (int, float)) or value >= schema["minimum"],
         "pattern" not in schema or not isinstance(value, str) or re.search(schema["pattern"], value),
@@ -211,7 +213,7 @@ class Docs(Case):
             self.assertIn(f"({verb}.md)", self.doc("cli.md"))
             for flag in re.findall(r"(?m)^  (?:-\w, )?(--[a-z-]+)", self.xent("help", verb)[1]):
                 if flag != "--help":
-                    self.assertTrue((f"`{flag}" if verb == "loss" else flag) in page, f"docs/{verb}.md has no {flag}")
+                    self.assertTrue((f"`{flag}" if verb in ("loss", "check") else flag) in page, f"docs/{verb}.md has no {flag}")
 
     def test_the_front_page(self):
         """It has every flag of the main verb, and what it shows is what is printed, but for the time."""
@@ -254,3 +256,26 @@ class Docs(Case):
             self.assertFalse(valid({key: whole[key] for key in whole if key != field}, schema, schema), field)
         self.assertFalse(valid({**whole, "more": 1}, schema, schema))
         self.assertFalse(valid({**whole, "loss": "nan"}, schema, schema))
+
+    def test_the_schema_of_xent_check(self):
+        schema = json.loads(self.doc("check.schema.json"))
+        shifted = np.roll(LABELS, 1)
+        for logits, labels, words in ((LOGITS, LABELS, ()), (np.tile(LOGITS, (9, 1)), np.tile(shifted, 9), ()),
+                                      (LOGITS, LABELS[:2], ()), (LOGITS, LABELS + 1, ()), (LOGITS * np.nan, LABELS, ()),
+                                      (np.exp(LOGITS) / np.exp(LOGITS).sum(1, keepdims=True), LABELS, ()),
+                                      (LOGITS, np.full(4, -1), ("--ignore", "-1")), (LOGITS[:0], LABELS[:0], ())):
+            self.save_batch(logits, labels)
+            found = json.loads(self.xent("check", "logits.npy", "labels.npy", "--json", *words)[1])
+            self.assertTrue(valid(found, schema, schema), found)
+        for field in found:
+            self.assertFalse(valid({**found, field: [0]}, schema, schema), field)
+            self.assertFalse(valid({key: found[key] for key in found if key != field}, schema, schema), field)
+
+    def test_the_page_of_xent_check_has_every_finding(self):
+        page, sources = self.doc("check.md"), []
+        for name in os.listdir(os.path.join(DOCS, "../diagnose")):
+            sources.append(self.doc("../diagnose/" + name))
+        names = {name for text in sources for name in re.findall(r'"([a-z]+(?:-[a-z0-9]+)+|untrained|leakage|overflow)"', text)}
+        self.assertGreater(len(names), 25)
+        for name in names - {"log-probabilities"}:
+            self.assertIn(f"`{name}`", page)

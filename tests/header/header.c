@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The header alone, as C99 and as C++11: every initialiser, and one call of every function. */
+ * The headers alone, as C99 and as C++11: every initialiser, and one call of every function. */
 #include <xent.h>
+#include <xent_diagnose.h>
 
 int main(void) {
     float logits[2] = {0, 0};
@@ -14,6 +15,7 @@ int main(void) {
     xent_outputs outputs = XENT_OUTPUTS_INIT;
     xent_total total = XENT_TOTAL_INIT, sum = XENT_TOTAL_INIT;
     xent_error error;
+    xent_diagnosis *found = NULL;
 
     outputs.grad = &rows;
     if (xent_mean_loss_f32(logits, &label, 1, 2, NULL, &loss, &error) != XENT_OK)
@@ -25,5 +27,19 @@ int main(void) {
         return 3;
     if (xent_thread_count() < 1 || !xent_version()[0] || !xent_isa()[0])
         return 4;
+
+    if (xent_diagnose(&rows, &labels, &options, &found, &error) != XENT_OK)
+        return 5;
+    if (xent_diagnosis_finding(found, xent_diagnosis_count(found)) ||
+        !xent_diagnosis_scorable(found))
+        return 6;
+    if (xent_diagnosis_total(found).rows != 1 || xent_diagnosis_finish(found, NULL) != XENT_OK)
+        return 7;
+    if (xent_diagnosis_add(found, &rows, NULL) != XENT_BAD_ARGUMENT)
+        return 8;
+    xent_diagnosis_free(found);
+    if (xent_diagnosis_begin(&rows, &labels, NULL, &found, NULL) != XENT_OK)
+        return 9;
+    xent_diagnosis_free(found);
     return xent_status_name(XENT_OK)[0] != 'X';
 }

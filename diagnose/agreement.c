@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT
+ * How well labels and predictions agree: as if by chance, worse, or suspiciously well. */
+#include "diagnosis.h"
+#include "tails.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+/* Skill is (A - A0)/(1 - A0) of an agreement A, where A0 is that of independent labels and
+ * predictions with the same class frequencies (Cohen's kappa, 1960). */
+typedef struct skill {
+    double rows, agreement, expected, confidence;
+    double loss;      /* mean; NaN if a row's is not finite */
+    double claimed;   /* the skill that the mean confidence claims */
+    double ruled_out; /* the chance of so little agreement if the skill were a quarter of 1 */
+    double unclaimed; /* and if it were a quarter of what is claimed */
+} skill;
+
+static double agreement_of_skill(const skill *has, double level) {
+    return has->expected + level * (1.0 - has->expected);
+}
+
+static skill find_skill(const xent_diagnosis *all) {
+    skill has = {.rows = (double)all->judged};
+    for (int64_t c = 0; c < all->classes; c++)
+        has.expected +=
+            (double)all->label_counts[c] / has.rows * (double)all->prediction_counts[c] / has.rows;
+    has.agreement = (double)all->agreeing / has.rows;
+    has.confidence = all->logit_facts.confidence / (double)all->logit_facts.read;
+    has.loss = all->total.loss_sum / (double)all->total.counted;
+    has.claimed = (has.confidence - has.expected) / (1.0 - has.expected);
+    has.ruled_out = binomial_below(all->agreeing, all->judged, agreement_of_skill(&has, 0.25));
+    has.unclaimed =
+        binomial_below(all->agreeing, all->judged, agreement_of_skill(&has, 0.25 * has.claimed));
+    return has;
+}
+
+static void add_skill(record *finding, const skill *has) {
+    add_evidence(finding, "agreement", has->agreement);
+    add_evidence(finding, "agreement_by_chance", has->expected);
+    add_evidence(finding, "mean_confidence", has->confidence);
+    add_evidence(finding, "loss", has->loss);
+    add_evidence(finding, "rows_tested", has->rows);
+}
+
+static void report_shuffled(xent_diagnosis *all, const skill *has) {
+    record *finding = add_finding(all, "labels-shuffled", XENT_MISTAKE, 0.3);
+    say(finding,
+        "the model is sure of itself (mean confidence %.1f %%) and agrees with %.1f %% of the "
+        "labels, as labels in random order would (%.1f %%)",
+        100.0 * has->confidence, 100.0 * has->agreement, 100.0 * has->expected);
+    set_fix(finding, "Look for a shuffle, sort or filter that was applied to the one file and not "
+                     "to the other, or to labels of another data set.");
+    add_skill(finding, has);
+    add_evidence(finding, "chance", has->unclaimed);
+}
+
+static void report_untrained(xent_diagnosis *all, const skill *has) {
+    record *finding = add_finding(all, "untrained", XENT_WARNING, 0.5);
+    say(finding,
+        "the mean loss, %.4g, is about that of no knowledge, ln %" PRId64 " = %.4g, and %.1f %% of "
+        "the labels are predicted, as by chance",
+        has->loss, all->classes, log((double)all->classes), 100.0 * has->agreement);
+    set_fix(finding, "Load the trained weights, train on, or look for inputs that are all alike.");
+    add_skill(finding, has);
+    add_evidence(finding, "log_classes", log((double)all->classes));
+    add_evidence(finding, "chance", has->ruled_out);
+}
+
+static void report_worse(xent_diagnosis *all, const skill *has, double chance) {
+    record *finding = add_finding(all, "worse-than-chance", XENT_WARNING, 0.9);
+    say(finding,
+        "%.1f %% of the labels are predicted, fewer than labels in random order would be (%.1f %%)",
+        100.0 * has->agreement, 100.0 * has->expected);
+    set_fix(finding, "Look for a sign that is wrong, class ids in another order, or rows that go "
+                     "with another row's label.");
+    add_skill(finding, has);
+    add_evidence(finding, "chance", chance);
+}
+
+/* A loss within a tenth of ln C, hardly any claim, and no skill behind it. Weights drawn at random
+ * send similar rows the same way, so agreement may be above chance or below; that says nothing. */
+void judge_training(xent_diagnosis *all) {
+    const double hardly = 0.1;
+    if (all->judged == 0 || all->classes < 2 || has_mistake(all))
+        return;
+    const skill has = find_skill(all);
+    double ignorance = log((double)all->classes), share = 1.0 / (double)all->classes;
+    if (fabs(has.loss - ignorance) <= hardly * ignorance &&
+        (has.confidence - share) / (1.0 - share) <= hardly && has.ruled_out <= test_level())
+        report_untrained(all, &has);
+}
+
+/* Agreement of chance or so: not even a quarter of what is claimed, and little above chance. */
+static void judge_little(xent_diagnosis *all, const skill *has) {
+    const double level = test_level(), doubtful = 0.01, some_claim = 0.25;
+    double worse = binomial_below(all->agreeing, all->judged, has->expected);
+    if (worse <= level)
+        report_worse(all, has, worse);
+    else if (binomial_above(all->agreeing, all->judged, has->expected) > doubtful &&
+             has->claimed >= some_claim && has->unclaimed <= level)
+        report_shuffled(all, has);
+}
+
+/* ---- too good -------------------------------------------------------------------------------- */
+
+/* No error in so many different rows has, at an error rate of 2 %, a chance below the level of a
+ * test. A model that is right so often by its own merit still meets rows that it is not sure of. */
+static bool is_too_good(const xent_diagnosis *all, const skill *has) {
+    const double error_rate = 0.02, tiny_loss = 5e-4;
+    return all->agreeing == all->judged && has->loss < tiny_loss &&
+           pow(1.0 - error_rate, (double)all->distinct_rows) <= test_level();
+}
+
+static void judge_leakage(xent_diagnosis *all, const skill *has) {
+    if (all->classes < 2 || has->expected > 0.9 || !is_too_good(all, has))
+        return;
+    record *finding = add_finding(all, "leakage", XENT_WARNING, 0.8);
+    say(finding,
+        "all %" PRId64 " rows are predicted right, with a mean loss of %.3g: labels seem to reach "
+        "the logits",
+        all->judged, has->loss);
+    set_fix(finding, "Check that no input holds the label, and that these rows were not trained "
+                     "on.");
+    add_skill(finding, has);
+}
+
+void judge_agreement(xent_diagnosis *all) {
+    if (all->judged == 0 || all->classes < 2)
+        return;
+    const skill has = find_skill(all);
+    if (has.expected < 1.0 && !has_mistake(all) && !has_finding(all, "untrained"))
+        judge_little(all, &has);
+    judge_leakage(all, &has);
+}

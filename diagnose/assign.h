@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ * Which class of the labels is which class of the predictions. */
+#ifndef XENT_DIAGNOSE_ASSIGN_H
+#define XENT_DIAGNOSE_ASSIGN_H
+
+#include "compare.h"
+#include "diagnosis.h"
+
+/* Up to so many classes the assignment is the best there is; above, the largest counts win. */
+enum { EXACT_CLASSES = 1000 };
+
+typedef struct assignment {
+    bool found;
+    comparison test; /* each half of the rows under the assignment of the other half */
+    double chance;   /* of both halves together, at most */
+    int32_t *to;     /* the predicted class of each label, from all rows */
+    int64_t moved;   /* classes with labels that go to another one */
+} assignment;
+
+/* XENT_OK or XENT_NO_MEMORY. */
+xent_status find_assignment(const xent_diagnosis *all, assignment *held);
+void free_assignment(assignment *held);
+
+/* Equal rows lie in the same half, and one of them stands for all, so that the halves share
+ * nothing. */
+enum half { FIRST_HALF, OTHER_HALF, BOTH_HALVES };
+bool lies_in(const xent_diagnosis *all, int64_t row, enum half which);
+
+/* The chance, at most, of what labels that are assigned to other classes (`to`, -1: none) show: if
+ * labels are right, their own rows are predicted as a class at least as often as the rows of any
+ * other label, however weak, biased or unbalanced. Negative: there is no memory. */
+double chance_of_columns(const xent_diagnosis *all, const int32_t *to, enum half which);
+
+/* The assignment of n labels to n predictions with the largest sum of counts[label*n + prediction];
+ * of several the one that moves the fewest labels. XENT_OK or XENT_NO_MEMORY. */
+xent_status assign_exactly(const int32_t *counts, int32_t n, int32_t *to);
+/* An assignment of the labels of half of the rows, the largest counts first. */
+xent_status assign_greedily(const xent_diagnosis *all, enum half which, int32_t *to);
+
+#endif

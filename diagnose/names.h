@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ * What the functions that files of this room share are called outside; see src/names.h. */
+#ifndef XENT_DIAGNOSE_NAMES_H
+#define XENT_DIAGNOSE_NAMES_H
+
+#define add_evidence xent_private_diagnose_add_evidence
+#define add_finding xent_private_diagnose_add_finding
+#define add_sample xent_private_diagnose_add_sample
+#define assign_exactly xent_private_diagnose_assign_exactly
+#define assign_greedily xent_private_diagnose_assign_greedily
+#define binomial_above xent_private_diagnose_binomial_above
+#define binomial_below xent_private_diagnose_binomial_below
+#define chance_of xent_private_diagnose_chance_of
+#define compare_rows xent_private_diagnose_compare_rows
+#define find_assignment xent_private_diagnose_find_assignment
+#define finish_sample xent_private_diagnose_finish_sample
+#define free_assignment xent_private_diagnose_free_assignment
+#define has_finding xent_private_diagnose_has_finding
+#define has_mistake xent_private_diagnose_has_mistake
+#define hypergeometric_above xent_private_diagnose_hypergeometric_above
+#define judge_agreement xent_private_diagnose_judge_agreement
+#define judge_classes xent_private_diagnose_judge_classes
+#define judge_duplicates xent_private_diagnose_judge_duplicates
+#define judge_fit xent_private_diagnose_judge_fit
+#define judge_labels xent_private_diagnose_judge_labels
+#define judge_order xent_private_diagnose_judge_order
+#define judge_padding xent_private_diagnose_judge_padding
+#define judge_repeats xent_private_diagnose_judge_repeats
+#define judge_temperature xent_private_diagnose_judge_temperature
+#define judge_training xent_private_diagnose_judge_training
+#define judge_values xent_private_diagnose_judge_values
+#define look_at_row xent_private_diagnose_look_at_row
+#define make_sample xent_private_diagnose_make_sample
+#define make_scan xent_private_diagnose_make_scan
+#define read_codes xent_private_diagnose_read_codes
+#define refuse xent_private_diagnose_refuse
+#define say xent_private_diagnose_say
+#define scan_part xent_private_diagnose_scan_part
+#define set_fix xent_private_diagnose_set_fix
+#define set_unscorable xent_private_diagnose_set_unscorable
+#define sort_findings xent_private_diagnose_sort_findings
+#define take_array xent_private_diagnose_take_array
+#define test_level xent_private_diagnose_test_level
+#define find_duplicates xent_private_diagnose_find_duplicates
+#define lies_in xent_private_diagnose_lies_in
+#define chance_of_columns xent_private_diagnose_chance_of_columns
+#define widen xent_private_diagnose_widen
+#define widen_one xent_private_diagnose_widen_one
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT
+ * xent_diagnose: each mistake is named first, and nothing is named where nothing is wrong. */
+// clang-format off
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+// clang-format on
+
+#include "faults.h"
+
+#include <math.h>
+#include <string.h>
+
+static struct batch batch;
+
+static xent_diagnosis *diagnose(const struct batch *b) {
+    xent_diagnosis *found = NULL;
+    xent_error error;
+    if (xent_diagnose(&b->x, &b->y, &b->options, &found, &error) != XENT_OK)
+        fail_msg("%s", error.message);
+    return found;
+}
+
+static double evidence(const xent_finding *finding, const char *name) {
+    for (int32_t i = 0; i < finding->evidence_count; i++) {
+        if (strcmp(finding->evidence[i].name, name) == 0)
+            return finding->evidence[i].value;
+    }
+    fail_msg("%s has no %s", finding->id, name);
+    return NAN;
+}
+
+static void each_mistake_comes_first(void **state) {
+    (void)state;
+    for (int i = 0; i < FAULT_COUNT; i++) {
+        const struct fault *made = &FAULTS[i];
+        draw_batch(&batch, 80);
+        made->make(&batch);
+        xent_diagnosis *found = diagnose(&batch);
+        const xent_finding *first = xent_diagnosis_finding(found, 0);
+        if (!first || strcmp(first->id, made->id) != 0)
+            fail_msg("mistake %d: %s, not %s", i, first ? first->id : "nothing", made->id);
+        assert_int_equal(first->severity, made->severity);
+        assert_int_equal(first->unscorable, made->unscorable);
+        assert_int_equal(xent_diagnosis_scorable(found), !made->unscorable);
+        assert_true(first->message[0] && first->fix[0]);
+        if (made->name && evidence(first, made->name) != made->value)
+            fail_msg("mistake %d: %s is %g", i, made->name, evidence(first, made->name));
+        xent_diagnosis_free(found);
+    }
+}
+
+static void nothing_is_found_where_nothing_is_wrong(void **state) {
+    (void)state;
+    for (size_t i = 0; i < CLEAN_COUNT; i++) {
+        draw_batch(&batch, 80);
+        CLEAN[i](&batch);
+        xent_diagnosis *found = diagnose(&batch);
+        for (int32_t k = 0; k < xent_diagnosis_count(found); k++) {
+            const xent_finding *finding = xent_diagnosis_finding(found, k);
+            if (finding->severity != XENT_NOTE)
+                fail_msg("clean batch %zu: %s: %s", i, finding->id, finding->message);
+        }
+        xent_diagnosis_free(found);
+    }
+}
+
+/* Of batches of the same model, drawn anew: far fewer alarms than the stated rate of 1 %. */
+static void the_rate_of_false_alarms_holds(void **state) {
+    enum { BATCHES = 400 };
+    int alarms = 0;
+    (void)state;
+    for (int i = 0; i < BATCHES; i++) {
+        draw_batch(&batch, 55 + i % 45);
+        batch.x.shape[0] = batch.y.shape[0] = 64 + 7 * (i % 90);
+        batch.x.data = batch.logits + i % 300 * CLASSES;
+        batch.y.data = batch.label + i % 300;
+        xent_diagnosis *found = diagnose(&batch);
+        if (xent_diagnosis_count(found) > 0)
+            alarms += xent_diagnosis_finding(found, 0)->severity != XENT_NOTE;
+        xent_diagnosis_free(found);
+    }
+    assert_true(alarms <= 4);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_mistake_comes_first),
+        cmocka_unit_test(nothing_is_found_where_nothing_is_wrong),
+        cmocka_unit_test(the_rate_of_false_alarms_holds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
