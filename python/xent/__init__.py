@@ -9,6 +9,7 @@ that means nothing is refused with a sentence that says why. `xent.torch` is a d
 `cross_entropy`; it is imported on its own.
 """
 
+from ._check import Diagnosis, Finding, check
 from ._errors import (
     ArgumentError,
     DtypeError,
@@ -29,7 +30,9 @@ __version__ = version()
 
 __all__ = [
     "ArgumentError",
+    "Diagnosis",
     "DtypeError",
+    "Finding",
     "LabelError",
     "NothingCountedError",
     "Options",
@@ -38,6 +41,7 @@ __all__ = [
     "ShapeError",
     "Total",
     "XentError",
+    "check",
     "count_labels",
     "cross_entropy",
     "cross_entropy_with_grad",

@@ -119,6 +119,19 @@ def labels_view(value: Any) -> View:
     return of_ndarray(native, code)
 
 
+def any_view(value: Any, name: str) -> View:
+    """Numbers of any type that the library has a name for, in whichever place."""
+    if _is_foreign(value) and not isinstance(value, np.generic):
+        return _dlpack.view(value, name)
+    array = _native(_to_ndarray(value, name))
+    if array.dtype.kind == "b":
+        array = array.view(np.uint8)
+    code = _code(array.dtype)
+    if code is None:
+        raise DtypeError(f"{name} has dtype {array.dtype}{_why(array)}, which are no numbers here.")
+    return of_ndarray(array, code)
+
+
 def weight_view(value: Any, name: str) -> View:
     """Weights: f32 or f64 as they are, other numbers as f64."""
     array = np.from_dlpack(value) if _is_foreign(value) else _to_ndarray(value, name)

@@ -117,6 +117,14 @@ class Call:
         if status:
             raise self._refusal(status)
 
+    def diagnose(self, settings: Settings, diagnosis: int) -> None:
+        """xent_diagnose, which sets the pointer at that address; raises what it refuses."""
+        self._pack(settings)
+        logits, labels, options, _, _, error = self._arguments
+        status = _library.diagnose(logits, labels, options, diagnosis, error)
+        if status:
+            raise self._refusal(status)
+
     def _pack(self, settings: Settings) -> None:
         """Options and outputs, once all tensors are at their places."""
         *numbers, ignore = settings

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""libxent.so, and what include/xent.h says of it: structs and constants mirrored, functions
-declared."""
+"""libxent.so, and what its headers say: structs and constants mirrored, functions declared."""
 
 from __future__ import annotations
 
@@ -99,6 +98,27 @@ class Error(ctypes.Structure):
     _fields_ = [("message", c_char * 512)]
 
 
+class Evidence(ctypes.Structure):
+    """struct xent_evidence"""
+
+    _fields_ = [("name", c_char_p), ("value", c_double)]
+
+
+class Finding(ctypes.Structure):
+    """struct xent_finding"""
+
+    _fields_ = [
+        ("id", c_char_p),
+        ("severity", c_int32),
+        ("unscorable", c_int32),
+        ("evidence_count", c_int32),
+        ("reserved", c_int32),
+        ("evidence", c_void_p),
+        ("message", c_char_p),
+        ("fix", c_char_p),
+    ]
+
+
 # CDLL lets go of the interpreter's lock while a function runs.
 _library = ctypes.CDLL(str(Path(__file__).with_name("libxent.so")))
 
@@ -121,6 +141,30 @@ total_merge.restype = None
 total_loss = _library.xent_total_loss
 total_loss.argtypes = [c_void_p, c_void_p]
 total_loss.restype = c_double
+
+diagnose = _library.xent_diagnose
+diagnose.argtypes = [c_void_p] * 5
+diagnose.restype = c_int32
+
+diagnosis_count = _library.xent_diagnosis_count
+diagnosis_count.argtypes = [c_void_p]
+diagnosis_count.restype = c_int32
+
+diagnosis_finding = _library.xent_diagnosis_finding
+diagnosis_finding.argtypes = [c_void_p, c_int32]
+diagnosis_finding.restype = c_void_p
+
+diagnosis_scorable = _library.xent_diagnosis_scorable
+diagnosis_scorable.argtypes = [c_void_p]
+diagnosis_scorable.restype = c_int32
+
+diagnosis_total = _library.xent_diagnosis_total
+diagnosis_total.argtypes = [c_void_p]
+diagnosis_total.restype = Total
+
+diagnosis_free = _library.xent_diagnosis_free
+diagnosis_free.argtypes = [c_void_p]
+diagnosis_free.restype = None
 
 _library.xent_version.restype = c_char_p
 _library.xent_isa.restype = c_char_p

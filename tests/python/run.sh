@@ -63,7 +63,7 @@ environment
 wheel
 oldest
 if [ -n "$quick" ]; then
-    "$python" -m pytest -m "not slow" tests/python/test_{library,numpy,arrays,total,log_loss,torch}.py "$@"
+    "$python" -m pytest -m "not slow" tests/python/test_{library,numpy,arrays,total,log_loss,check,torch}.py "$@"
 else
     types
     "$python" -m pytest tests/python "$@"

@@ -14,12 +14,15 @@ from xent import _library
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = ROOT / "include" / "xent.h"
+HEADERS = HEADER.read_text() + HEADER.with_name("xent_diagnose.h").read_text()
 STRUCTS = {
     "xent_tensor": _library.Tensor,
     "xent_options": _library.Options,
     "xent_outputs": _library.Outputs,
     "xent_total": _library.Total,
     "xent_error": _library.Error,
+    "xent_evidence": _library.Evidence,
+    "xent_finding": _library.Finding,
 }
 ENUMS = {
     "": "F32 F64 BF16 F16 I8 U8 I16 U16 I32 U32 I64 U64 OK NOTHING_COUNTED MAX_NDIM",
@@ -31,9 +34,7 @@ ENUMS = {
 
 
 def _fields_in_the_header(struct):
-    body = re.search(rf"typedef struct {struct} \{{(.*?)\n\}} {struct};", HEADER.read_text(), re.S)[
-        1
-    ]
+    body = re.search(rf"typedef struct {struct} \{{(.*?)\n\}} {struct};", HEADERS, re.S)[1]
     body = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
     names = []
     for declaration in filter(None, map(str.strip, body.split(";"))):
@@ -49,7 +50,10 @@ def _fields_in_the_header(struct):
 def _as_compiled(tmp_path, expressions):
     lines = "".join(f'printf("%lld\\n", (long long)({one}));' for one in expressions)
     source = tmp_path / "layout.c"
-    source.write_text(f"#include <stdio.h>\n#include <xent.h>\nint main(void) {{{lines}}}\n")
+    source.write_text(
+        "#include <stdio.h>\n#include <stddef.h>\n#include <xent_diagnose.h>\n"
+        f"int main(void) {{{lines}}}\n"
+    )
     program = tmp_path / "layout"
     subprocess.run(["cc", f"-I{HEADER.parent}", source, "-o", program], check=True)
     return list(map(int, subprocess.run([program], check=True, capture_output=True).stdout.split()))
