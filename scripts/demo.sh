@@ -38,7 +38,7 @@ if show $xent loss $digits/logits.npy build/thousand_labels.npy; then
     exit 1
 fi
 
-say "A mistake that fits in shape: the labels moved by one row. xent loss gives a number, xent check says what is wrong"
+say "A mistake that fits in shape: the labels moved by one row. A loss function gives a number, xent check says what is wrong"
 {
     head -c 128 $digits/labels.npy
     tail -c 8 $digits/labels.npy
