@@ -133,7 +133,7 @@ emulated() {
 }
 
 memory() {
-    for test in check refusals diagnose diagnose_calls overlap layout labels count total abi robust threads guard bits differential \
+    for test in check refusals tails diagnose diagnose_calls overlap layout labels count total abi robust threads guard bits differential \
         edge_cases edge_shapes edge_totals edge_probabilities; do
         step valgrind-$test under_valgrind $out/gcc/tests/test_$test
     done
