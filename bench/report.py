@@ -207,13 +207,15 @@ def check_table(results):
         loss, check = case["seconds"]["loss"], case["seconds"]["check"]
         rows.append([shape_text(case["shape"]), case["dtype"], time_text(loss[MIDDLE]), time_text(check[MIDDLE]),
                      f"{case['ratio']:.2f}", f"{100 * spread(case['seconds']):.0f} %"])
-    return f"{how(results['check'])}.\n\n" + table(["shape", "type", "`xent loss`", "`xent check`", "ratio", "spread"], rows)
+    facts = results["machine"]
+    where = f"{facts['processor']}, family {facts['family']}, model {facts['model']}"
+    return f"{where}: {how(results['check'])}.\n\n" + table(["shape", "type", "`xent loss`", "`xent check`", "ratio", "spread"], rows)
 
 
 def write_tables(path, results):
     with open(path, encoding="utf-8") as file:
         page = file.read()
-    made = {"machine": machine_table}
+    made = {"machine": machine_table} if "core" in results or "peers" in results else {}
     if "core" in results:
         made |= {"core": core_table, "left-out": left_out}
     if "peers" in results:

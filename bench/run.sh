@@ -35,8 +35,8 @@ for part in "$@"; do
         measured+=(--peers $out/peers.json)
         ;;
     check)
-        "$here"/venv.sh $out/venv
-        $out/venv/bin/python "$here"/check.py "${flags[@]}" "$build"/xent >$out/check.json
+        "$here"/../tests/venv.sh build/test/venv >&2
+        build/test/venv/bin/python "$here"/check.py "${flags[@]}" "$build"/xent >$out/check.json
         measured+=(--check $out/check.json)
         ;;
     report)

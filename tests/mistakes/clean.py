@@ -61,6 +61,9 @@ def large(pick: Pick, random):
     return bootstrap(pick(lambda source: not is_text(source)), random, 3000, 20_000)
 
 
+LARGE = ("3,000 to 20,000 rows",)
+
+
 @family("sorted by label")
 def sorted_labels(pick: Pick, random):
     batch = bootstrap(pick(), random)
@@ -201,7 +204,8 @@ def oversampled(pick: Pick, random):
 def noisy(pick: Pick, random):
     """Wrong at random, as crowds label; different rows, so that no row has two labels."""
     source = pick(lambda source: source.accuracy > 0.5 and not is_text(source))
-    batch = take(source, random.choice(len(source.labels), some_count(random, 64, 1700), replace=False))
+    count = some_count(random, 64, min(1700, len(source.labels)))
+    batch = take(source, random.choice(len(source.labels), count, replace=False))
     wrong = random.random(batch.rows) < random.uniform(0.05, 0.2)
     labels = np.where(wrong, random.integers(batch.classes, size=batch.rows), batch.labels)
     return batch.but(labels=labels)

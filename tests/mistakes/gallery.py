@@ -3,7 +3,8 @@
 """What `xent check` prints, for the gallery of docs/mistakes.md: gallery.py XENT [--check]
 
 Makes each mistake in a batch of digits, runs the command and writes its words between the page's markers; --check
-compares instead, and fails where the page is out of date.
+compares instead, and fails where the page is out of date. Then numbers may differ, since other versions of NumPy and
+scikit-learn draw and train a little differently.
 """
 from __future__ import annotations
 
@@ -78,6 +79,10 @@ def transcript(xent: str, batch: batches.Batch) -> str:
     return "\n".join(["```", f"$ xent {' '.join(words)}", *lines, "```"])
 
 
+def without_numbers(text: str) -> str:
+    return re.sub(r"-?\d[\d.]*(e[-+]?\d+)?", "#", text)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("xent", type=os.path.abspath)
@@ -91,7 +96,7 @@ def main() -> int:
         "undeclared-ignore", "20 % of the labels are unknown and stored as 0")))
     for snippet in re.findall(r"```python\n(.*?)```", text, re.S):
         ast.parse(snippet)
-    if options.check and text != before:
+    if options.check and without_numbers(text) != without_numbers(before):
         print("".join(difflib.unified_diff(before.splitlines(True), text.splitlines(True), "docs/mistakes.md", "now", n=0)))
         print("docs/mistakes.md is out of date: run tests/mistakes/gallery.py")
         return 1

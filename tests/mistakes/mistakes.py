@@ -24,7 +24,8 @@ UNSCORABLE, FOUND, NOTED = 65, 1, 0
 class Mistake:
     """finding: the id that must come first, with the exit code that belongs to it. for_two: accepted as well where
     there are two classes, since exchanged names and negated logits are the same numbers there. evidence: numbers that
-    the finding must show."""
+    the finding must show. quiet: in which clean batches the finding may be a note, since they
+    show the same without a mistake."""
 
     finding: str
     name: str
@@ -32,6 +33,7 @@ class Mistake:
     code: int = FOUND
     for_two: str = ""
     evidence: Callable[[Batch, Batch], dict[str, float]] | None = None
+    quiet: Callable[[Batch], bool] = lambda batch: False
 
 
 LIST: list[Mistake] = []
@@ -422,7 +424,12 @@ def absent_class(batch: Batch, random):
     return batch.but(logits=batch.logits[kept], labels=batch.labels[kept], places=batch.places[kept])
 
 
-@mistake("conflicting-duplicates", "a tenth of the rows twice, with another label")
+def rows_alike(batch: Batch) -> bool:
+    """As many rows are like another one as the mistake adds: a tree's leaves, the neighbours' few shares."""
+    return len(np.unique(batch.logits.reshape(-1, batch.classes), axis=0)) < 0.9 * batch.rows
+
+
+@mistake("conflicting-duplicates", "a tenth of the rows twice, with another label", quiet=rows_alike)
 def duplicates(batch: Batch, random):
     count = max(1, batch.rows // 10)
     logits, flat = batch.logits.reshape(-1, batch.classes).copy(), batch.flat.copy()

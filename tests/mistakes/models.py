@@ -16,11 +16,17 @@ from typing import Callable, Iterator
 
 import numpy as np
 import scipy.sparse
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = ROOT / "examples/text/coriolanus.txt"
@@ -265,10 +271,71 @@ def train_text(recipe: TextRecipe) -> Source:
                   before_training(held_out, 64, classes), data="text")
 
 
+# ---- models that are no networks: many rows alike, or sure of everything -----------------------------------------------
+
+
+def log_share(model, features) -> np.ndarray:
+    """As logits of what answers with shares: the logarithm, a hundredth added so that none is infinite."""
+    return np.log(model.predict_proba(features) + 0.01).astype(np.float32)
+
+
+def log_joint(model, features) -> np.ndarray:
+    return model.predict_joint_log_proba(features).astype(np.float32)
+
+
+def across_folds(name: str, how: str, model, to_logits, images: np.ndarray, labels: np.ndarray) -> Source:
+    logits = np.empty((len(labels), int(labels.max()) + 1), np.float32)
+    folds = StratifiedKFold(n_splits=5, shuffle=True, random_state=0)
+    for seen, held_out in folds.split(images, labels):
+        logits[held_out] = to_logits(model.fit(images[seen], labels[seen]), images[held_out])
+    untrained = before_training(StandardScaler().fit_transform(images) / 4, 64, logits.shape[1])
+    return Source(name, how, logits, labels.astype(np.int64), untrained=untrained, data=name.split("-", maxsplit=1)[0])
+
+
+def bayes() -> Source:
+    return across_folds("digits-bayes", "naive Bayes with normal densities: the log of the joint density",
+                        GaussianNB(var_smoothing=0.05), log_joint, *load_digits(return_X_y=True))
+
+
+def tree() -> Source:
+    return across_folds("digits-tree", "a decision tree of leaves of 10 rows: a leaf's rows are alike",
+                        DecisionTreeClassifier(min_samples_leaf=10, random_state=0), log_share,
+                        *load_digits(return_X_y=True))
+
+
+def cancer() -> Source:
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    return across_folds("cancer-linear", "breast cancer of scikit-learn: logistic regression", model,
+                        lambda fitted, rows: np.stack([np.zeros(len(rows)), fitted.decision_function(rows)], 1),
+                        *load_breast_cancer(return_X_y=True))
+
+
+def fashion_model(name: str, how: str, model) -> Source:
+    images, labels = read_fashion()
+    seen, held_out = slice(0, 10_000), slice(10_000, 22_000)
+    logits = log_share(model.fit(images[seen], labels[seen]), images[held_out])
+    return Source(name, how, logits, labels[held_out], untrained=before_training(images[held_out] / 255, 64, 10),
+                  data="fashion")
+
+
+def forest() -> Source:
+    return fashion_model("fashion-forest", "a forest of 40 trees", RandomForestClassifier(40, random_state=0))
+
+
+def neighbours() -> Source:
+    return fashion_model("fashion-neighbours", "the 10 nearest neighbours: most rows are alike",
+                         KNeighborsClassifier(10, algorithm="brute"))
+
+
 # ---- all of them -----------------------------------------------------------------------------------------------------
 
 MAKERS: dict[str, Callable[[], Source]] = {
     "digits-linear": shipped_digits,
+    "digits-bayes": bayes,
+    "digits-tree": tree,
+    "cancer-linear": cancer,
+    "fashion-forest": forest,
+    "fashion-neighbours": neighbours,
     **{recipe.name: lambda recipe=recipe: train_digits(recipe) for recipe in DIGITS},
     **{recipe.name: lambda recipe=recipe: train_fashion(recipe) for recipe in FASHION_RECIPES},
     **{recipe.name: lambda recipe=recipe: train_text(recipe) for recipe in TEXTS},
