@@ -286,6 +286,58 @@ XENT_API xent_status xent_cross_entropy(const xent_tensor *logits, const xent_te
                                         const xent_options *options, const xent_outputs *outputs,
                                         xent_total *total, xent_error *error);
 
+/* ---- the linear form ---- */
+
+/* Each NULL or a tensor that the caller owns. What xent_outputs says of memory holds here too; no
+ * output may be an input. */
+typedef struct xent_linear_outputs {
+    size_t struct_size; /* sizeof(xent_linear_outputs) */
+    /* as in xent_outputs: */
+    const xent_tensor *loss, *lse, *prediction, *label_probability, *entropy;
+    /* d(sum of losses / D)/d features: dtype and shape of the features */
+    const xent_tensor *grad_features;
+    /* The same of weight [C, D] and bias [C], the latter also where no bias is given: dtype of the
+     * weight, or F32 or F64 if that is wider. */
+    const xent_tensor *grad_weight, *grad_bias;
+} xent_linear_outputs;
+
+#define XENT_LINEAR_OUTPUTS_INIT                                                                   \
+    { sizeof(xent_linear_outputs), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+
+/* Loss, gradients and row outputs of a batch whose logits are features*weight^T + bias, without
+ * ever holding more than some rows of them (at most 32 MB of logits, or 64 rows).
+ *   features  F32/F64/BF16/F16, shape [..., D], any strides
+ *   weight    the same dtype, [C, D], any strides (a [D, C] matrix: shape [C, D], strides swapped)
+ *   bias      NULL or [C], the same dtype; for BF16 and F16 also F32
+ *   labels    any integer type, the shape of the features without the last axis
+ *   options, outputs, total, error   as in xent_cross_entropy; logits_are must be XENT_LOGITS and
+ *             class_axis -1
+ * Logits are floats (doubles of F64): logit c of a row is one chain of fma that begins with bias[c]
+ * (or 0) and adds features[d]*weight[c][d] in the order of d. With those logits, row outputs have
+ * the bits of xent_cross_entropy, sums agree to 2^-100. The gradient g of the logits, rounded to
+ * their type, gives
+ *     grad_features[d] = sum_c g[c]*weight[c][d]     one chain of fma in the order of c
+ *     grad_weight[c][d] = sum over rows of g[c]*features[d]    grad_bias[c] = sum over rows of g[c]
+ * where up to 256 counted rows are one chain, and the chains are added in the gradient's own type
+ * (so that F32 or F64 suits BF16 better than BF16). The bits depend on neither threads nor
+ * instruction set.
+ *
+ * Features of rows that are ignored, or bad and to be ignored, are not read; those, and rows of
+ * weight 0, have no part in any gradient, even where their features are NaN. With NaN or infinity
+ * in the weight or in features that count, gradients are as the sums above: mostly NaN.
+ *
+ * Memory: a block of the heap for the chunk of rows, its features and panels of the products: at
+ * most 32 MB of logits (more from 131072 classes on, since it holds at least 64 rows), up to 4096
+ * rows of features, and for each task 1.2 MB (F64: 2.4 MB). */
+XENT_API xent_status xent_linear_cross_entropy(const xent_tensor *features,
+                                               const xent_tensor *weight, const xent_tensor *bias,
+                                               const xent_tensor *labels,
+                                               const xent_options *options,
+                                               const xent_linear_outputs *outputs,
+                                               xent_total *total, xent_error *error);
+
+/* ---- labels and totals ---- */
+
 /* What the labels and weights of a batch say before any logit is there: rows, counted, ignored,
  * bad, first_bad_*, weight_sum; the other fields are as in XENT_TOTAL_INIT. For a batch in parts
  * (gradient accumulation, data larger than memory): count all labels, or merge the counts of the

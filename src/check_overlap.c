@@ -128,33 +128,35 @@ static xent_status check_against_ignore(const placed_tensor *output, const xent_
     return XENT_OK;
 }
 
-xent_status check_overlap(const xent_tensor *logits, const xent_tensor *labels,
-                          const xent_options *options, const xent_outputs *outputs,
+/* in_place: the first of the inputs, which are the logits, if the output may be they. */
+static xent_status check_output(const placed_tensor *outputs, int i, const placed_tensor *inputs,
+                                int input_count, bool in_place, const xent_options *options,
+                                bool is_grad, xent_error *error) {
+    const placed_tensor *output = &outputs[i];
+    xent_status status = check_itself(output, error);
+    if (status == XENT_OK && in_place)
+        status = check_against_logits(output, &inputs[0], is_grad, error);
+    if (status == XENT_OK)
+        status = check_against(output, inputs + in_place, input_count - in_place, error);
+    if (status == XENT_OK)
+        status = check_against(output, outputs, i, error);
+    if (status == XENT_OK)
+        status = check_against_ignore(output, options, error);
+    return status;
+}
+
+xent_status check_overlap(const named_tensor *inputs, int inputs_given, const named_tensor *outputs,
+                          int outputs_given, bool in_place, const xent_options *options,
                           xent_error *error) {
-    enum { INPUTS = 4 };
-    const named_tensor inputs[INPUTS] = {{"the logits", logits},
-                                         {"the labels", labels},
-                                         {"options.class_weight", options->class_weight},
-                                         {"options.row_weight", options->row_weight}};
-    named_tensor list[OUTPUTS];
-    placed_tensor in[INPUTS], out[OUTPUTS];
+    placed_tensor in[MOST_INPUTS] = {{.name = NULL}}, out[MOST_OUTPUTS];
     int in_count = 0, out_count = 0;
-    list_outputs(outputs, list);
-    for (int i = 0; i < OUTPUTS; i++)
-        place(out, &out_count, list[i]);
-    for (int i = 0; out_count > 0 && i < INPUTS; i++)
+    for (int i = 0; i < outputs_given; i++)
+        place(out, &out_count, outputs[i]);
+    for (int i = 0; out_count > 0 && i < inputs_given; i++)
         place(in, &in_count, inputs[i]);
     for (int i = 0; i < out_count; i++) {
-        bool is_grad = out[i].tensor == outputs->grad && i == 0;
-        xent_status status = check_itself(&out[i], error);
-        if (status == XENT_OK)
-            status = check_against_logits(&out[i], &in[0], is_grad, error);
-        if (status == XENT_OK)
-            status = check_against(&out[i], in + 1, in_count - 1, error);
-        if (status == XENT_OK)
-            status = check_against(&out[i], out, i, error);
-        if (status == XENT_OK)
-            status = check_against_ignore(&out[i], options, error);
+        bool is_grad = i == 0 && outputs[0].tensor;
+        xent_status status = check_output(out, i, in, in_count, in_place, options, is_grad, error);
         if (status != XENT_OK)
             return status;
     }

@@ -16,6 +16,13 @@ bool count_elements(int ndim, const int64_t *shape, int64_t *count);
 bool same_lengths(int ndim_a, const int64_t *shape_a, int ndim_b, const int64_t *shape_b);
 bool same_shape(const xent_tensor *a, const xent_tensor *b);
 
+static inline bool is_integer(const xent_tensor *tensor) {
+    return tensor->dtype >= XENT_I8 && tensor->dtype <= XENT_U64;
+}
+static inline bool is_f32_or_f64(const xent_tensor *tensor) {
+    return tensor->dtype == XENT_F32 || tensor->dtype == XENT_F64;
+}
+
 /* The addresses [begin, end) between which all elements of a tensor lie; begin = end: no
  * elements. */
 typedef struct memory_range {
@@ -36,6 +43,13 @@ void list_outputs(const xent_outputs *outputs, named_tensor list[OUTPUTS]);
 
 /* One tensor by itself (given, not NULL): axes, lengths, strides, dtype number, data. */
 xent_status check_tensor(const char *name, const xent_tensor *tensor, xent_error *error);
+/* Those of a list that are given. */
+xent_status check_tensors(const named_tensor *list, int count, xent_error *error);
+
+/* The labels, which must be there, and the weights, each by itself. */
+xent_status check_each_of_labels(const xent_tensor *labels, const xent_options *options,
+                                 xent_error *error);
+xent_status check_label_dtype(const xent_tensor *labels, xent_error *error);
 
 /* Options without tensors, and what probabilities and log-probabilities rule out. */
 xent_status check_options(const xent_options *options, const xent_outputs *outputs,
@@ -45,9 +59,19 @@ xent_status check_options(const xent_options *options, const xent_outputs *outpu
 xent_status check_labels(const xent_tensor *logits, const xent_tensor *labels, int axis,
                          xent_error *error);
 
-/* Outputs against themselves, each other and all inputs. */
-xent_status check_overlap(const xent_tensor *logits, const xent_tensor *labels,
-                          const xent_options *options, const xent_outputs *outputs,
+/* Shapes and dtypes of the weights that options hold. */
+xent_status check_weights(const xent_options *options, const xent_tensor *labels, int64_t classes,
+                          xent_error *error);
+
+/* Shapes and dtypes of the outputs; logits may be a mere shape. */
+xent_status check_outputs(const xent_outputs *outputs, const xent_tensor *logits,
+                          const xent_tensor *labels, int64_t classes, xent_error *error);
+
+/* Outputs against themselves, each other, the values to be ignored and all inputs. in_place: the
+ * first output may be the first input, which are the logits. */
+enum { MOST_INPUTS = 6, MOST_OUTPUTS = 10 };
+xent_status check_overlap(const named_tensor *inputs, int inputs_given, const named_tensor *outputs,
+                          int outputs_given, bool in_place, const xent_options *options,
                           xent_error *error);
 
 #endif

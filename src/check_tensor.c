@@ -28,36 +28,25 @@ bool same_shape(const xent_tensor *a, const xent_tensor *b) {
     return same_lengths(a->ndim, a->shape, b->ndim, b->shape);
 }
 
-/* Bytes from the first element's address down to the lowest element and up to the end of the
- * highest. */
-static bool find_offsets(const xent_tensor *tensor, int64_t *low, int64_t *high) {
-    int64_t size = dtype_size(tensor->dtype);
-    *low = 0;
-    *high = size;
+/* The strides of an axis of length 1 lead nowhere, those of an empty tensor neither. */
+bool find_range(const xent_tensor *tensor, memory_range *range) {
+    int64_t size = dtype_size(tensor->dtype), low = 0, high = size, offset;
+    bool empty = false, inside = true;
     for (int axis = 0; axis < tensor->ndim; axis++) {
-        int64_t offset;
+        empty |= tensor->shape[axis] == 0;
         if (tensor->shape[axis] == 1)
             continue;
-        if (__builtin_mul_overflow(tensor->stride[axis], size, &offset) ||
-            __builtin_mul_overflow(offset, tensor->shape[axis] - 1, &offset))
-            return false;
-        int64_t *end = offset < 0 ? low : high;
-        if (__builtin_add_overflow(*end, offset, end))
-            return false;
+        inside &= !__builtin_mul_overflow(tensor->stride[axis], size, &offset);
+        inside &= !__builtin_mul_overflow(offset, tensor->shape[axis] - 1, &offset);
+        int64_t *end = offset < 0 ? &low : &high;
+        inside &= !__builtin_add_overflow(*end, offset, end);
     }
-    return true;
-}
-
-bool find_range(const xent_tensor *tensor, memory_range *range) {
-    int64_t count, low, high;
     *range = (memory_range){0, 0};
-    if (!count_elements(tensor->ndim, tensor->shape, &count))
-        return false;
-    if (count == 0)
+    if (empty)
         return true;
-    return find_offsets(tensor, &low, &high) &&
-           !__builtin_add_overflow((uintptr_t)tensor->data, low, &range->begin) &&
-           !__builtin_add_overflow((uintptr_t)tensor->data, high, &range->end);
+    inside &= !__builtin_add_overflow((uintptr_t)tensor->data, low, &range->begin);
+    inside &= !__builtin_add_overflow((uintptr_t)tensor->data, high, &range->end);
+    return inside;
 }
 
 /* The first negative length's axis; -1: none. */
@@ -106,4 +95,12 @@ xent_status check_tensor(const char *name, const xent_tensor *tensor, xent_error
                     "elements, not bytes; are all of them set?",
                     name, shape_text(shape, tensor->ndim, tensor->shape));
     return XENT_OK;
+}
+
+xent_status check_tensors(const named_tensor *list, int count, xent_error *error) {
+    xent_status status = XENT_OK;
+    for (int i = 0; status == XENT_OK && i < count; i++)
+        if (list[i].tensor)
+            status = check_tensor(list[i].name, list[i].tensor, error);
+    return status;
 }

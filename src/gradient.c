@@ -188,7 +188,7 @@ static void write_tiles(const struct plan *plan, const struct rows *rows, const 
         to[j] = class_address(probability, rows->probability[i], first);
     }
     if (probability->data)
-        blend_across(plan, blends, NULL, tiles, beside->count, n, to, class_stride(probability));
+        blend_across(plan, blends, NULL, tiles, beside->count, n, to, probability->class_stride);
     for (int j = 0; grad->data && j < beside->count; j++) {
         int i = row_beside(rows, j);
         blends[j] = has_gradient(rows, i) ? gradient_blend(rows, i, factors[j]) : none;
@@ -196,7 +196,7 @@ static void write_tiles(const struct plan *plan, const struct rows *rows, const 
     }
     if (grad->data)
         blend_across(plan, blends, weights_from(plan, first), tiles, beside->count, n, to,
-                     class_stride(grad));
+                     grad->class_stride);
 }
 
 /* Where the classes do not fit the tiles, E is computed again, some classes at a time. */
@@ -210,7 +210,7 @@ static void write_again(const struct plan *plan, struct scratch scratch, struct 
         if (first % BLOCK == 0)
             block_factors(plan, block, rows, factors);
         plan->kernels->terms_across(classes_beside(plan, rows, first, gathered), rows->beside.count,
-                                    n, class_stride(&plan->shape->logits), plan->formula.by.scale,
+                                    n, plan->shape->logits.class_stride, plan->formula.by.scale,
                                     block, scratch.terms);
         write_tiles(plan, rows, factors, scratch.terms, first, n);
     }
@@ -234,7 +234,7 @@ static void write_across(const struct plan *plan, struct scratch scratch, struct
     } else if (rows->beside.whole && rows->all_fit && !plan->shape->probability.data) {
         plan->kernels->grad_across(scratch.terms, rows->beside.count, classes, rows->columns.a,
                                    rows->columns.b, weights_from(plan, 0), rows->grad,
-                                   class_stride(&plan->shape->grad));
+                                   plan->shape->grad.class_stride);
     } else {
         write_once(plan, scratch, rows);
     }
@@ -243,17 +243,18 @@ static void write_across(const struct plan *plan, struct scratch scratch, struct
 /* Softcap: E of a block is computed again in double, and the result rounded once. */
 static void write_bent_block(const struct plan *plan, const struct rows *rows, int i, int64_t b) {
     const row_view *grad = &plan->shape->grad, *probability = &plan->shape->probability;
+    const xent_kernels *doubles = xent_kernels_for(XENT_F64);
     double z[BLOCK], slope[BLOCK], values[BLOCK];
     int64_t n = block_length(plan, b);
     xent_stats block;
     bend_block(plan, rows, i, b * BLOCK, n, z, slope);
-    plan->doubles->stats(z, n, 1, z, 0, NULL, &block);
+    doubles->stats(z, n, 1, z, 0, NULL, &block);
     double factor = block_factor(&block, &rows->stats[i], 1, plan->math);
     if (probability->data && has_probability(rows, i)) {
-        plan->doubles->grad(z, n, rows->columns.share[i] * factor, values);
+        doubles->grad(z, n, rows->columns.share[i] * factor, values);
         plan->kernels->narrow(values, n,
                               class_address(probability, rows->probability[i], b * BLOCK),
-                              class_stride(probability));
+                              probability->class_stride);
     }
     if (grad->data && has_gradient(rows, i)) {
         struct blend blend = gradient_blend(rows, i, factor);
@@ -262,7 +263,7 @@ static void write_bent_block(const struct plan *plan, const struct rows *rows, i
         for (int64_t c = 0; c < n; c++)
             values[c] = slope[c] == 0 ? 0 : values[c] * slope[c]; /* also of an infinite part */
         plan->kernels->narrow(values, n, class_address(grad, rows->grad[i], b * BLOCK),
-                              class_stride(grad));
+                              grad->class_stride);
     }
 }
 

@@ -9,7 +9,15 @@
 #include <stdbool.h>
 
 /* Bytes of one element of a dtype; 0 for an unknown dtype. */
-int64_t dtype_size(int32_t dtype);
+static inline int64_t dtype_size(int32_t dtype) {
+    static const int64_t sizes[] = {
+        [XENT_F32] = 4, [XENT_F64] = 8, [XENT_BF16] = 2, [XENT_F16] = 2,
+        [XENT_I8] = 1,  [XENT_U8] = 1,  [XENT_I16] = 2,  [XENT_U16] = 2,
+        [XENT_I32] = 4, [XENT_U32] = 4, [XENT_I64] = 8,  [XENT_U64] = 8,
+    };
+    return dtype >= XENT_F32 && dtype <= XENT_U64 ? sizes[dtype] : 0;
+}
+
 /* "f32", "bf16", "i64"; "unknown" for an unknown dtype. */
 const char *dtype_name(int32_t dtype);
 
@@ -19,15 +27,16 @@ const char *dtype_name(int32_t dtype);
 typedef struct row_view {
     char *data; /* row 0 (of class 0); NULL: the tensor was not given */
     int32_t dtype, ndim;
-    int64_t rows;
+    int64_t rows; /* of the call */
     int64_t shape[XENT_MAX_NDIM], step[XENT_MAX_NDIM];
-    int64_t class_step; /* bytes from one class to the next; 0 in tensors without a class axis */
+    int64_t class_step;   /* bytes from one class to the next; 0 in tensors without a class axis */
+    int64_t class_stride; /* the same in elements */
 } row_view;
 
 /* Sets a view. tensor: NULL sets its data alone, to NULL. class_axis: a valid axis of the tensor,
- * which is left out of the rows; -1: the tensor has the labels' shape. The tensor was checked
- * before. */
-void view_rows(row_view *view, const xent_tensor *tensor, int class_axis);
+ * which is left out of the rows; -1: the tensor has the labels' shape. rows: the product of the
+ * other lengths. The tensor was checked before. */
+void view_rows(row_view *view, const xent_tensor *tensor, int class_axis, int64_t rows);
 
 /* Address of row (in [0, rows)) of the view. */
 char *row_address(const row_view *view, int64_t row);
@@ -35,11 +44,6 @@ char *row_address(const row_view *view, int64_t row);
 /* Where a class of the row that begins at `row` lies. */
 static inline void *class_address(const row_view *view, void *row, int64_t class) {
     return (char *)row + class * view->class_step;
-}
-
-/* Elements from one class to the next, as kernels take strides. */
-static inline int64_t class_stride(const row_view *view) {
-    return view->class_step / dtype_size(view->dtype);
 }
 
 /* Where rows [first, first + count) begin; an empty view leaves addresses as they are. */

@@ -38,6 +38,8 @@ static int choose_phase_rows(enum way way, int64_t classes) {
  * few groups are left to hand out: MOST_ROWS of up to 65536 logits, more of up to 16384, whole
  * chunks of MOST_ROWS, and at most about 1024 groups. */
 int64_t choose_group_rows(int64_t rows, int64_t classes) {
+    if (rows <= MOST_ROWS && classes <= 1024)
+        return MOST_ROWS;
     const int64_t sizes[] = {65536 / classes, 16384 / classes, rows / 1024 + 1};
     const int64_t limits[] = {MOST_ROWS, 1024, INT64_MAX};
     int64_t wanted = 1;
@@ -91,7 +93,6 @@ void make_plan(struct plan *plan, const layout *shape, const xent_options *optio
     plan->shape = shape;
     plan->options = options;
     plan->kernels = xent_kernels_for(shape->logits.dtype);
-    plan->doubles = xent_kernels_for(XENT_F64);
     plan->math = xent_math_functions();
     plan->way = choose_way(shape, options);
     plan->neighbours = rows_are_neighbours(&shape->logits);

@@ -18,7 +18,7 @@ struct plan {
     const layout *shape;
     const xent_options *options;
     struct formula formula;
-    const xent_kernels *kernels, *doubles; /* of the logits' dtype, and of F64 */
+    const xent_kernels *kernels; /* of the logits' dtype */
     const xent_math *math;
     const double *class_weight; /* contiguous [C], or NULL: all 1 */
     bool all_counted;           /* no row of the call is ignored or bad */

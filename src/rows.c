@@ -66,8 +66,10 @@ static void begin_rows(const struct plan *plan, int64_t first, int count, struct
 /* values rounded to the view's dtype; a NaN as the positive quiet one */
 static void write_doubles(const row_view *view, const struct rows *rows, const double *values) {
     void *to[MOST_ROWS];
+    if (!view->data)
+        return;
     row_addresses(view, rows->first, rows->count, to);
-    for (int i = 0; view->data && i < rows->count; i++) {
+    for (int i = 0; i < rows->count; i++) {
         double wide = isnan(values[i]) ? (double)NAN : values[i];
         float narrow = (float)wide;
         if (view->dtype == XENT_F64)
@@ -79,8 +81,10 @@ static void write_doubles(const row_view *view, const struct rows *rows, const d
 
 static void write_integers(const row_view *view, const struct rows *rows, const int64_t *values) {
     void *to[MOST_ROWS];
+    if (!view->data)
+        return;
     row_addresses(view, rows->first, rows->count, to);
-    for (int i = 0; view->data && i < rows->count; i++) {
+    for (int i = 0; i < rows->count; i++) {
         int32_t narrow = (int32_t)values[i];
         if (view->dtype == XENT_I64)
             memcpy(to[i], &values[i], sizeof values[i]);

@@ -50,3 +50,10 @@ xent_status read_outputs(const xent_outputs *given, xent_outputs *outputs, xent_
     *outputs = (xent_outputs)XENT_OUTPUTS_INIT;
     return given ? read_struct(given, known, outputs, error) : XENT_OK;
 }
+
+xent_status read_linear_outputs(const xent_linear_outputs *given, xent_linear_outputs *outputs,
+                                xent_error *error) {
+    const known_struct known = {"linear_outputs", "XENT_LINEAR_OUTPUTS_INIT", sizeof *outputs};
+    *outputs = (xent_linear_outputs)XENT_LINEAR_OUTPUTS_INIT;
+    return given ? read_struct(given, known, outputs, error) : XENT_OK;
+}

@@ -10,5 +10,7 @@
  * library's size; refuses a size of 0 and unknown bytes that are not 0. */
 xent_status read_options(const xent_options *given, xent_options *options, xent_error *error);
 xent_status read_outputs(const xent_outputs *given, xent_outputs *outputs, xent_error *error);
+xent_status read_linear_outputs(const xent_linear_outputs *given, xent_linear_outputs *outputs,
+                                xent_error *error);
 
 #endif

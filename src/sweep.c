@@ -165,7 +165,7 @@ static void sweep_across(const struct plan *plan, struct scratch scratch, struct
     for (int64_t b = 0; b < plan->blocks; b++)
         plan->kernels->stats_across(
             classes_beside(plan, rows, b * BLOCK, gathered), rows->beside.count,
-            block_length(plan, b), class_stride(&plan->shape->logits), plan->formula.by.scale,
+            block_length(plan, b), plan->shape->logits.class_stride, plan->formula.by.scale,
             plan->more, weights_from(plan, b * BLOCK), e, block_columns(plan, scratch, rows, b));
     if (plan->blocks == 1)
         take_columns(block_columns(plan, scratch, rows, 0), rows);
@@ -175,7 +175,7 @@ static void sweep_across(const struct plan *plan, struct scratch scratch, struct
 
 void bend_block(const struct plan *plan, const struct rows *rows, int i, int64_t first, int64_t n,
                 double *z, double *slope) {
-    plan->kernels->widen(logit_address(plan, rows, i, first), n, class_stride(&plan->shape->logits),
+    plan->kernels->widen(logit_address(plan, rows, i, first), n, plan->shape->logits.class_stride,
                          z);
     plan->math->bend(z, n, plan->options->logit_scale, plan->options->softcap, slope);
 }
@@ -183,23 +183,24 @@ void bend_block(const struct plan *plan, const struct rows *rows, int i, int64_t
 /* The prediction is of the raw logits, since softcap makes equals of the largest. */
 static void sweep_bent(const struct plan *plan, struct rows *rows, int i) {
     const row_view *logits = &plan->shape->logits;
+    const xent_kernels *doubles = xent_kernels_for(XENT_F64);
     double z[BLOCK], largest = -INFINITY;
     int64_t prediction = -1;
     for (int64_t b = 0; b < plan->blocks; b++) {
         const void *x = logit_address(plan, rows, i, b * BLOCK);
         int64_t n = block_length(plan, b);
         xent_stats raw, block;
-        plan->kernels->widen(x, n, class_stride(logits), z);
-        plan->doubles->stats(z, n, 1, NULL, 0, NULL, &raw);
+        plan->kernels->widen(x, n, logits->class_stride, z);
+        doubles->stats(z, n, 1, NULL, 0, NULL, &raw);
         if (raw.arg >= 0 && raw.max > largest) {
             largest = raw.max;
             prediction = raw.arg + b * BLOCK;
         }
         plan->math->bend(z, n, plan->options->logit_scale, plan->options->softcap, NULL);
         if (plan->more)
-            plan->doubles->stats_more(z, n, 1, weights_from(plan, b * BLOCK), NULL, &block);
+            doubles->stats_more(z, n, 1, weights_from(plan, b * BLOCK), NULL, &block);
         else
-            plan->doubles->stats(z, n, 1, NULL, 0, NULL, &block);
+            doubles->stats(z, n, 1, NULL, 0, NULL, &block);
         add_block(plan, &rows->stats[i], &block, b);
     }
     set_columns(rows, i, &rows->stats[i]);

@@ -54,12 +54,12 @@ xent_status run_call(call *c, xent_error *error) {
                               error);
 }
 
-static void apply(call *c, const edit *e) {
-    unsigned char *field = (unsigned char *)c + e->field;
+static void apply(unsigned char *made, const edit *e) {
+    unsigned char *field = made + e->field;
     const int32_t i32 = e->kind == I32 ? (int32_t)e->value : 0;
     const int64_t i64 = e->kind == I64 ? (int64_t)e->value : 0;
     const size_t size = e->kind == SIZE || e->kind == ADDRESS ? (size_t)e->value : 0;
-    const void *address = e->kind == ADDRESS ? (const unsigned char *)c + size : NULL;
+    const void *address = e->kind == ADDRESS ? made + size : NULL;
     if (e->kind == I32)
         memcpy(field, &i32, sizeof i32);
     if (e->kind == I64)
@@ -72,9 +72,9 @@ static void apply(call *c, const edit *e) {
         memcpy(field, &address, sizeof address);
 }
 
-void apply_edits(call *c, const edit edits[EDITS]) {
+void apply_edits(void *made, const edit edits[EDITS]) {
     for (int i = 0; i < EDITS; i++)
-        apply(c, &edits[i]);
+        apply(made, &edits[i]);
 }
 
 bool sentence_says(const xent_error *error, const char *part) {

@@ -43,7 +43,8 @@ typedef struct edit {
 } edit;
 
 enum { EDITS = 6 };
-void apply_edits(call *c, const edit edits[EDITS]);
+/* Edits of a struct, which may be any other. */
+void apply_edits(void *made, const edit edits[EDITS]);
 
 /* What edits of a valid call lead to. */
 typedef struct rule {

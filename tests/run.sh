@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 jobs=$(nproc)
 out=build/test
 mkdir -p $out/logs
-passed=0 failed=0 begun=$SECONDS
+passed=0 failed=0 begun=$SECONDS waiting=()
 
 cases=10000 best_cases=100000 emulated_cases=1000 short_cases=500
 [ "${1:-}" = --all ] && cases=100000 emulated_cases=10000 && export XENT_LARGE=1
@@ -19,15 +19,22 @@ report() {
     printf '%4d s  %-6s  %-22s %s\n' $((SECONDS - begun)) "$1" "$2" "$3"
 }
 
-# step NAME COMMAND...: counts one, unless it ends with 77 (skipped); returns whether it passed.
-step() {
-    local name=$1 log=$out/logs/$1.log status=0
+# run NAME COMMAND...: with its output in a log; the status is also kept beside it.
+run() {
+    local log=$out/logs/$1.log status=0
     shift
     "$@" >"$log" 2>&1 </dev/null || status=$?
-    if [ $status = 0 ]; then
+    echo $status >"${log%.log}.status"
+}
+
+# judge NAME: counts what run left, unless the status is 77 (skipped); returns whether it passed.
+judge() {
+    local name=$1 log=$out/logs/$1.log status
+    status=$(cat "${log%.log}.status")
+    if [ "$status" = 0 ]; then
         passed=$((passed + 1))
         report ok "$name" "$(tail -n 1 "$log" | cut -c 1-90)"
-    elif [ $status = 77 ]; then
+    elif [ "$status" = 77 ]; then
         report skip "$name" "$(tail -n 1 "$log" | cut -c 1-90)"
     else
         failed=$((failed + 1))
@@ -35,6 +42,30 @@ step() {
         grep -a 'error\|warning:\|columns\|says\|FAILED' "$log" | head -n 20 | grep . || tail -n 20 "$log"
         return 1
     fi
+}
+
+# step NAME COMMAND...: does both, and returns whether it passed.
+step() {
+    run "$@"
+    judge "$1"
+}
+
+# beside NAME COMMAND...: a step that takes one core; as many are under way as there are cores, until together waits
+# for all of them and judges them in order.
+beside() {
+    while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
+        wait -n
+    done
+    run "$@" &
+    waiting+=("$1 $!")
+}
+together() {
+    local pair
+    for pair in "${waiting[@]}"; do
+        wait "${pair#* }"
+        judge "${pair% *}"
+    done
+    waiting=()
 }
 
 # suite NAME CASES CTEST-ARGUMENTS...: counts each test of the build of that name, or one failure if none ran.
@@ -83,10 +114,11 @@ check_header() {
 # on_isa ISA PROGRAM...: says "skipped" and returns 77 where the machine does not have it.
 on_isa() { XENT_ISA=$1 $out/gcc/tests/on_isa "$@"; }
 
-# plain_build COMPILER FLAGS...: the library and the hashes by one command, on every instruction set there is. Without
+# plain_build NAME COMPILER FLAGS...: the library and the hashes by one command, on every instruction set there is. Without
 # the flag that forbids it, and with an instruction set that has it, compilers contract a*b + c: the bits must be the same.
 plain_build() {
-    local program=$out/plain support isa
+    local program=$out/$1 support isa
+    shift
     support=$(find tests -maxdepth 1 -name '*.c' ! -name 'test_*')
     # shellcheck disable=SC2086
     "$@" -Iinclude -Isrc src/*.c src/cpu/*.c tests/test_hashes.c $support -o "$program" -lm -lpthread || return
@@ -133,16 +165,26 @@ emulated() {
 }
 
 memory() {
-    for test in check refusals tails diagnose diagnose_calls overlap layout labels count total abi robust threads guard bits differential \
-        edge_cases edge_shapes edge_totals edge_probabilities; do
-        step valgrind-$test under_valgrind $out/gcc/tests/test_$test
+    for test in check refusals tails diagnose diagnose_calls overlap layout labels count total abi robust threads guard bits \
+        differential edge_cases edge_shapes edge_totals edge_probabilities linear linear_check linear_slopes; do
+        beside valgrind-$test under_valgrind $out/gcc/tests/test_$test
     done
     for example in mean_loss alignment accumulate train_digits; do
-        step valgrind-$example under_valgrind $out/gcc/examples/$example
+        beside valgrind-$example under_valgrind $out/gcc/examples/$example
     done
     for verb in loss check; do
-        step valgrind-$verb under_valgrind $out/gcc/xent $verb examples/digits/logits.npy examples/digits/labels.npy
+        beside valgrind-$verb under_valgrind $out/gcc/xent $verb examples/digits/logits.npy examples/digits/labels.npy
     done
+    together
+}
+
+singles() {
+    beside differential more_cases
+    beside plain-cc plain_build plain-cc cc -std=c11 -O2 -ffp-contract=off
+    beside contracting-gcc plain_build contracting-gcc gcc -std=gnu11 -O3 -march=native
+    beside contracting-clang plain_build contracting-clang clang -std=gnu11 -O3 -march=native -ffp-contract=fast
+    beside packaging tests/packaging.sh
+    together
 }
 
 step python tests/venv.sh $out/venv
@@ -150,13 +192,9 @@ step build-gcc configure gcc -DCMAKE_C_COMPILER=gcc
 lint
 if [ "${1:-}" != lint ]; then
     suite gcc $cases
-    step differential more_cases
     step build-clang configure clang -DCMAKE_C_COMPILER=clang &&
         step structure-clang python3 tests/structure.py $out/clang/libxent.so && suite clang $cases
-    step plain-cc plain_build cc -std=c11 -O2 -ffp-contract=off
-    step contracting-gcc plain_build gcc -std=gnu11 -O3 -march=native
-    step contracting-clang plain_build clang -std=gnu11 -O3 -march=native -ffp-contract=fast
-    step packaging tests/packaging.sh
+    singles
     emulated
     sanitizers
     memory

@@ -32,7 +32,11 @@ MAY_INCLUDE = {
     "sweep": ["plan", "tasks"],
     "gradient": ["plan", "sweep", "tasks"],
     "rows": ["plan", "sweep", "gradient", "labels", "total"],
-    "xent": ["fail", "structs", "check", "layout", "labels", "plan", "rows", "tasks"],
+    "memory": [],
+    "call": ["plan", "labels", "memory", "rows", "tasks", "total"],
+    "product": ["cpu", "tasks"],
+    "linear": ["call", "cpu", "fail", "labels", "layout", "memory", "product", "tasks", "total"],
+    "xent": ["fail", "structs", "check", "layout", "labels", "call", "linear"],
 }
 
 # All that the library may need from outside. From libm fma alone: no other function takes part in a loss. The statistics

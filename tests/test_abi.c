@@ -69,6 +69,15 @@ static const struct {
     {"xent_outputs.entropy", offsetof(xent_outputs, entropy), 40},
     {"xent_outputs.grad", offsetof(xent_outputs, grad), 48},
     {"xent_outputs.probability", offsetof(xent_outputs, probability), 56},
+    {"xent_linear_outputs.struct_size", offsetof(xent_linear_outputs, struct_size), 0},
+    {"xent_linear_outputs.loss", offsetof(xent_linear_outputs, loss), 8},
+    {"xent_linear_outputs.lse", offsetof(xent_linear_outputs, lse), 16},
+    {"xent_linear_outputs.prediction", offsetof(xent_linear_outputs, prediction), 24},
+    {"xent_linear_outputs.label_probability", offsetof(xent_linear_outputs, label_probability), 32},
+    {"xent_linear_outputs.entropy", offsetof(xent_linear_outputs, entropy), 40},
+    {"xent_linear_outputs.grad_features", offsetof(xent_linear_outputs, grad_features), 48},
+    {"xent_linear_outputs.grad_weight", offsetof(xent_linear_outputs, grad_weight), 56},
+    {"xent_linear_outputs.grad_bias", offsetof(xent_linear_outputs, grad_bias), 64},
 };
 
 static void members_stay_where_they_are(void **state) {

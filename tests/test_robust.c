@@ -194,6 +194,37 @@ static void every_failing_allocation_is_survived(void **state) {
     assert_true(failures > 0);
 }
 
+/* A chunk of rows, and then what a weight per class needs. */
+static void the_linear_form_survives_failing_allocations(void **state) {
+    enum { MANY = 1100 };
+    static float features[3][2], weight[MANY][2], grad[MANY][2], class_weight[MANY] = {1};
+    static int64_t labels[3];
+    xent_tensor x = xent_matrix(features, XENT_F32, 3, 2),
+                w = xent_matrix(weight, XENT_F32, MANY, 2);
+    xent_tensor y = xent_vector(labels, XENT_I64, 3), k = xent_vector(class_weight, XENT_F32, MANY);
+    xent_tensor g = xent_matrix(grad, XENT_F32, MANY, 2);
+    xent_options options = XENT_OPTIONS_INIT;
+    xent_linear_outputs outputs = XENT_LINEAR_OUTPUTS_INIT;
+    xent_error error;
+    (void)state;
+    options.class_weight = &k;
+    outputs.grad_weight = &g;
+    for (int nth = 1; nth <= 3; nth++) {
+        grad[0][0] = 5;
+        watch.failing_allocation = nth;
+        watch_start();
+        xent_status status =
+            xent_linear_cross_entropy(&x, &w, NULL, &y, &options, &outputs, NULL, &error);
+        watch_end();
+        watch.failing_allocation = 0;
+        assert_int_equal(atomic_load(&watch.live), 0);
+        assert_int_equal(errno_after, ERRNO_BEFORE);
+        assert_int_equal(status, nth <= 2 ? XENT_NO_MEMORY : XENT_OK);
+        assert_int_equal(strlen(error.message) > 0, nth <= 2);
+        assert_true(grad[0][0] == (nth <= 2 ? 5 : 0));
+    }
+}
+
 static void usual_calls_leave_the_heap_alone(void **state) {
     (void)state;
     const int64_t sizes[] = {1, 10, 64, 65, 1000, 4096, 8192, 50257, 400000};
@@ -454,6 +485,7 @@ static void nothing_is_printed(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_failing_allocation_is_survived),
+        cmocka_unit_test(the_linear_form_survives_failing_allocations),
         cmocka_unit_test(usual_calls_leave_the_heap_alone),
         cmocka_unit_test(threads_that_cannot_start_are_done_without),
         cmocka_unit_test(errno_is_kept_by_calls),

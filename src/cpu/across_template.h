@@ -69,7 +69,7 @@ static void NAME(pack)(const void *const *x, int rows, int64_t first, int64_t n,
         if (p && !in_fours)
             NAME(read_line)(p, n, class_stride, lines + row * TILE);
     }
-    rows_to_tile(from, n, tile);
+    rows_to_tile(from, n, ACROSS, tile);
 }
 
 /* n <= TILE classes of a group's rows from tile to where they belong. */

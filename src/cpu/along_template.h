@@ -307,6 +307,20 @@ static void NAME(grad_more)(const void *e, int64_t n, double a, double b, const 
     }
 }
 
+static void NAME(to_lanes)(const void *x, int64_t n, int64_t stride, void *lanes) {
+    const unsigned char *from = x;
+    LANE *to = lanes;
+    for (int64_t i = 0; stride == 1 && i < n; i += WIDTH) {
+        vec some = NAME(load)(from, i, n);
+        if (i + WIDTH <= n)
+            v_store(to + i, some);
+        else
+            v_store_some(to + i, n - i, some);
+    }
+    for (int64_t i = 0; stride != 1 && i < n; i++)
+        to[i] = NAME(one)(from + i * stride * (int64_t)sizeof(ELEM), 0);
+}
+
 static void NAME(widen)(const void *x, int64_t n, int64_t stride, double *out) {
     const unsigned char *from = x;
     for (int64_t i = 0; i < n; i++)

@@ -13,6 +13,8 @@
 
 #include "transpose_template.h"
 
+#include "product_template.h"
+
 const xent_math MATH_TABLE = {.exp = math_exp,
                               .log = math_log,
                               .log1p = math_log1p,

@@ -19,10 +19,12 @@ const xent_kernels PASTE(PASTE(xent, TYPE), ISA) = {
     .stats_across = NAME(stats_across),
     .terms_across = NAME(terms_across),
     .grad_across = NAME(grad_across),
+    .to_lanes = NAME(to_lanes),
     .widen = NAME(widen),
     .narrow = NAME(narrow),
     .pick = NAME(pick),
     .put = NAME(put),
+    .products = &products,
 };
 
 #undef NAME

@@ -9,6 +9,8 @@
 
 #include "transpose_template.h"
 
+#include "product_template.h"
+
 #define TYPE f32
 #define ELEM float
 #define LOAD s_load_f32

@@ -69,6 +69,25 @@ typedef struct xent_stats_columns {
     double shifted[COLUMN], poisoned[COLUMN];
 } xent_stats_columns;
 
+/* Products of matrices of lanes, a tile of rows x columns outputs at a time. Each output is one
+ * chain of fma in the order of the steps k: a[row][0]*b[0][column], a[row][1]*b[1][column], .. A
+ * panel holds what a tile takes from one matrix in the order in which it is taken: of a
+ * [depth][rows], of b [depth][columns]. */
+typedef struct xent_products {
+    int rows, columns;
+    /* Steps [0, depth) of `count` rows (or columns), which lie `apart` lanes from each other and
+     * their steps `step` lanes, as a panel; what the panel has room for beyond them is 0. */
+    void (*pack_rows)(const void *lanes, int64_t apart, int64_t step, int64_t count, int64_t depth,
+                      void *panel);
+    void (*pack_columns)(const void *lanes, int64_t apart, int64_t step, int64_t count,
+                         int64_t depth, void *panel);
+    /* A tile of out, whose rows lie `stride` lanes apart. The chains begin with the numbers at
+     * start [columns], or, where that is NULL, go on from what is there. adds: only then are the
+     * sums added to what is there, instead of replacing it. A NaN is the positive quiet one. */
+    void (*tile)(const void *a, const void *b, int64_t depth, const void *start, bool adds,
+                 void *out, int64_t stride);
+} xent_products;
+
 typedef struct xent_kernels {
     /* One block of n in [1, BLOCK] consecutive elements x. e: NULL, or n lanes that receive E; it
      * may be x itself where elements are lanes. weight: NULL (all 1) or n doubles. lead: NULL, or
@@ -106,6 +125,8 @@ typedef struct xent_kernels {
     void (*grad_across)(const void *e, int rows, int64_t n, const double *a, const double *b,
                         const double *weight, void *const *g, int64_t class_stride);
 
+    /* n strided elements as lanes (exact). */
+    void (*to_lanes)(const void *x, int64_t n, int64_t stride, void *lanes);
     /* n strided elements to doubles (exact), and doubles to strided elements, rounded once; a NaN
      * as the positive quiet one. stride in elements. */
     void (*widen)(const void *x, int64_t n, int64_t stride, double *out);
@@ -113,6 +134,8 @@ typedef struct xent_kernels {
     /* The same of n elements anywhere. */
     void (*pick)(const void *const *x, int64_t n, double *out);
     void (*put)(const double *in, int64_t n, void *const *out);
+
+    const xent_products *products; /* of lanes */
 } xent_kernels;
 
 /* The numbers in the formula of xent.h that all rows share. */

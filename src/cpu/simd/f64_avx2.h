@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum { D_WIDTH = 4 };
+enum { PRODUCT_ROWS = 6 }; /* see product_template.h */
 typedef __m256d dvec;
 typedef __m256d dmask;
 

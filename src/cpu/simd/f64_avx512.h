@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum { D_WIDTH = 8 };
+enum { PRODUCT_ROWS = 12 }; /* see product_template.h */
 typedef __m512d dvec;
 typedef __mmask8 dmask;
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 enum { D_WIDTH = 2 };
+enum { PRODUCT_ROWS = 8 }; /* see product_template.h */
 typedef float64x2_t dvec;
 typedef uint64x2_t dmask;
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 enum { D_WIDTH = 1 };
+enum { PRODUCT_ROWS = 4 }; /* see product_template.h */
 typedef double dvec;
 typedef bool dmask;
 

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ * Products of matrices, once per lane type. PRODUCT_ROWS comes from the vocabulary: with
+ * PRODUCT_VECTORS vectors a row it is what the registers hold. Include after
+ * transpose_template.h. */
+enum { PRODUCT_VECTORS = 2, PRODUCT_COLUMNS = PRODUCT_VECTORS * WIDTH };
+
+/* The sums stay in registers. What will be read in the end, or by the next tile, which is the one
+ * below, is asked for meanwhile. */
+static void product_tile(const void *a, const void *b, int64_t depth, const void *start, bool adds,
+                         void *out, int64_t stride) {
+    const LANE *rows = a, *columns = b, *from = start ? start : out;
+    const int64_t from_stride = start ? 0 : stride;
+    LANE *to = out;
+    vec sums[PRODUCT_ROWS][PRODUCT_VECTORS];
+    for (int i = 0; i < PRODUCT_ROWS; i++)
+        for (int j = 0; j < PRODUCT_VECTORS; j++)
+            sums[i][j] = v_load(from + i * from_stride + j * WIDTH);
+    for (int i = 0; i < PRODUCT_ROWS; i++)
+        __builtin_prefetch(to + ((adds ? 0 : PRODUCT_ROWS) + i) * stride, 1);
+    for (int64_t k = 0; k < depth; k++, rows += PRODUCT_ROWS, columns += PRODUCT_COLUMNS)
+        for (int i = 0; i < PRODUCT_ROWS; i++) {
+            vec row = v_set(rows[i]);
+            for (int j = 0; j < PRODUCT_VECTORS; j++)
+                sums[i][j] = v_fma(row, v_load(columns + j * WIDTH), sums[i][j]);
+        }
+    for (int i = 0; i < PRODUCT_ROWS; i++)
+        for (int j = 0; j < PRODUCT_VECTORS; j++) {
+            LANE *place = to + i * stride + j * WIDTH;
+            vec sum = adds ? v_add(v_load(place), sums[i][j]) : sums[i][j];
+            v_store(place, v_select(v_eq(sum, sum), sum, v_set((LANE)NAN)));
+        }
+}
+
+static inline void pack(const unsigned char *lanes, int64_t apart, int64_t step, int64_t count,
+                        int64_t width, int64_t depth, LANE *panel) {
+    const int64_t size = sizeof(LANE);
+    for (int64_t k = 0; k < depth; k++)
+        for (int64_t i = 0; i < width; i++) {
+            panel[k * width + i] = 0;
+            if (i < count)
+                memcpy(&panel[k * width + i], lanes + (i * apart + k * step) * size, sizeof(LANE));
+        }
+}
+
+static void pack_rows(const void *lanes, int64_t apart, int64_t step, int64_t count, int64_t depth,
+                      void *panel) {
+    if (count == PRODUCT_ROWS)
+        pack(lanes, apart, step, PRODUCT_ROWS, PRODUCT_ROWS, depth, panel);
+    else
+        pack(lanes, apart, step, count, PRODUCT_ROWS, depth, panel);
+}
+
+/* A full panel whose columns or whose steps are consecutive in memory is moved in vectors. */
+static void pack_columns(const void *lanes, int64_t apart, int64_t step, int64_t count,
+                         int64_t depth, void *panel) {
+    const LANE *from = lanes, *columns[WIDTH];
+    LANE *to = panel;
+    if (count < PRODUCT_COLUMNS || depth < 4 || (apart != 1 && step != 1)) {
+        pack(lanes, apart, step, count, PRODUCT_COLUMNS, depth, panel);
+        return;
+    }
+    for (int64_t k = 0; apart == 1 && k < depth; k++)
+        for (int j = 0; j < PRODUCT_COLUMNS; j += WIDTH)
+            v_store(to + k * PRODUCT_COLUMNS + j, v_load(from + k * step + j));
+    for (int j = 0; apart != 1 && j < PRODUCT_COLUMNS; j += WIDTH) {
+        for (int i = 0; i < WIDTH; i++)
+            columns[i] = from + (j + i) * apart;
+        rows_to_tile(columns, depth, PRODUCT_COLUMNS, to + j);
+    }
+}
+
+static const xent_products products = {.rows = PRODUCT_ROWS,
+                                       .columns = PRODUCT_COLUMNS,
+                                       .pack_rows = pack_rows,
+                                       .pack_columns = pack_columns,
+                                       .tile = product_tile};

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ * The memory of a call of the linear form, in one piece. */
+#include "linear_memory.h"
+
+#include "memory.h"
+#include "product.h"
+
+#include <stdlib.h>
+
+/* As many rows as 32 MB of logits hold, so that what each chunk adds to the gradient of the weight
+ * is little against computing it; but at least 64, and no more than that is needed for. */
+static int64_t choose_chunk_rows(int64_t rows, int64_t classes, int64_t lane) {
+    const int64_t logits = (32 << 20) / lane, least = 64, most = 4096;
+    int64_t wanted = logits / (classes < logits ? classes : logits);
+    wanted = wanted < least ? least : wanted > most ? most : wanted;
+    return wanted < rows ? wanted : rows;
+}
+
+/* a*b; SIZE_MAX where that is more. */
+static size_t times(size_t a, size_t b) {
+    size_t product;
+    return __builtin_mul_overflow(a, b, &product) ? SIZE_MAX : product;
+}
+
+/* Moves *end behind `size` more bytes, up to a multiple of a cache line, and returns where they
+ * begin. Once it is SIZE_MAX, the size of all is more than there can be, and it stays so. */
+static size_t reserve(size_t *end, size_t size) {
+    size_t begin = *end, line = 64;
+    if (size > SIZE_MAX - line ||
+        __builtin_add_overflow(begin, (size + line - 1) / line * line, end))
+        *end = SIZE_MAX;
+    return begin;
+}
+
+/* Where each part begins; base: the piece, or NULL to learn its size. */
+static void divide(struct linear_memory *memory, int32_t width, char *base) {
+    const size_t rows = (size_t)memory->chunk_rows, lane = (size_t)memory->lane;
+    const size_t classes = times((size_t)memory->classes, lane);
+    const size_t features = times((size_t)memory->features, lane);
+    size_t end = 0, eights = times(rows, 8);
+    size_t logits = reserve(&end, times(rows, classes));
+    size_t with_one = reserve(&end, times(rows, features + lane));
+    size_t grads = reserve(&end, times(rows, features)), bias = reserve(&end, classes);
+    size_t products = reserve(&end, times((size_t)width, product_scratch(memory->lane)));
+    size_t columns[8];
+    for (int i = 0; i < 8; i++)
+        columns[i] = reserve(&end, eights);
+    memory->size = end;
+    if (!base)
+        return;
+    memory->logits = base + logits;
+    memory->features_and_one = base + with_one;
+    memory->grad_features = base + grads;
+    memory->bias = base + bias;
+    memory->products = base + products;
+    memory->rows = (int64_t *)(void *)(base + columns[0]);
+    memory->labels = (int64_t *)(void *)(base + columns[1]);
+    memory->prediction = (int64_t *)(void *)(base + columns[2]);
+    memory->weights = (double *)(void *)(base + columns[3]);
+    memory->loss = (double *)(void *)(base + columns[4]);
+    memory->lse = (double *)(void *)(base + columns[5]);
+    memory->label_probability = (double *)(void *)(base + columns[6]);
+    memory->entropy = (double *)(void *)(base + columns[7]);
+}
+
+void plan_memory(struct linear_memory *memory, int64_t rows, int64_t classes, int64_t features,
+                 int64_t lane) {
+    memory->chunk_rows = choose_chunk_rows(rows, classes, lane);
+    memory->classes = classes;
+    memory->features = features;
+    memory->lane = lane;
+}
+
+bool take_memory(struct linear_memory *memory, int32_t width) {
+    divide(memory, width, NULL);
+    const size_t line = 64; /* vectors that lie across two lines take twice as long */
+    memory->piece = memory->size < SIZE_MAX - line ? quiet_malloc(memory->size + line) : NULL;
+    if (memory->piece)
+        divide(memory, width, (char *)memory->piece + line - (uintptr_t)memory->piece % line);
+    return memory->piece != NULL;
+}
+
+void give_back_memory(struct linear_memory *memory) {
+    free(memory->piece);
+}

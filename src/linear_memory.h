@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ * The memory of a call of the linear form, in one piece. */
+#ifndef XENT_SRC_LINEAR_MEMORY_H
+#define XENT_SRC_LINEAR_MEMORY_H
+
+#include "names.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* C classes, D features; lanes are of the features' type. */
+struct linear_memory {
+    int64_t classes, features, lane; /* C, D, and bytes of a lane */
+    int64_t chunk_rows; /* R, rows whose logits are there at once: a function of the shape alone */
+    size_t size;        /* bytes of it all */
+    void *piece;
+    char *logits;           /* lanes [R][C], and then their gradient */
+    char *features_and_one; /* lanes [R][D + 1], each row ending with a 1 */
+    char *grad_features;    /* lanes [R][D] */
+    char *bias;             /* lanes [C] */
+    int64_t *rows;          /* [R], which rows of the call they are; so are all others: */
+    int64_t *labels, *prediction;
+    double *weights, *loss, *lse, *label_probability, *entropy;
+    char *products; /* for the tasks of a product */
+};
+
+/* Sets chunk_rows. */
+void plan_memory(struct linear_memory *memory, int64_t rows, int64_t classes, int64_t features,
+                 int64_t lane);
+
+/* Takes it, for products in `width` tasks; false: there is none. */
+bool take_memory(struct linear_memory *memory, int32_t width);
+
+void give_back_memory(struct linear_memory *memory);
+
+#endif
