@@ -183,12 +183,22 @@ static uint64_t key_of(const row_facts *row, double lse) {
     return mixed(mixed(key, bits_of((double)row->least)), bits_of(lse));
 }
 
+/* The least logit of its row, and no other class has it: of ties at the bottom, as trees and votes
+ * of neighbours leave, any label may be one. */
+static bool is_only_least(const float *logits, int64_t classes, int32_t label, float least) {
+    bool found = logits[label] == least;
+    for (int64_t c = 0; c < classes && found; c++)
+        found = c == label || logits[c] != least;
+    return found;
+}
+
 static void judge_label(xent_diagnosis *all, int64_t at, const row_facts *row,
                         const float *logits) {
     int32_t label = all->labels[at];
     if (label < 0 || label >= all->classes || row->least == row->most)
         return;
-    bool is_least = logits[label] == row->least, agrees = all->predictions[at] == label;
+    bool is_least = is_only_least(logits, all->classes, label, row->least);
+    bool agrees = all->predictions[at] == label;
     all->logit_facts.least_agree += is_least;
     all->logit_facts.least_only += is_least && !agrees;
     all->logit_facts.given_only += agrees && !is_least;

@@ -34,9 +34,11 @@
  *   labels y as given: of the n rows whose prediction agrees with exactly one of the two, k agree
  *   with h. Where y is right, h is not the likelier one to agree, so k is at most Binomial(n, 1/2):
  *   P(X >= k). (The sign test, McNemar 1947.) It asks nothing of accuracy or class frequencies.
- *   Permuted class ids: the assignment of labels to predictions is fitted on half of the rows (by
- *   the parity of their index) and held against the identity on the other half, and the other way
- *   round, by the same test: the optimism of choosing among C! assignments stays out of it.
+ *   Permuted class ids: the assignment of labels to predictions is fitted on half of the rows and
+ *   held against the identity on the other half, and the other way round, by the same test: the
+ *   optimism of choosing among C! assignments stays out of it. Equal rows lie in the same half and
+ *   count once. Besides, of as many rows of one label as of another, a class is not predicted more
+ *   often for the other's than for its own, where labels are right: Binomial(n, 1/2) again.
  *   Repeated labels: they are periodic to the end of the batch, or constant in aligned runs, and
  *   the rows beyond the first period agree less: Fisher's exact test (hypergeometric tail); the
  *   sign test for runs. Periodic labels that fit all rows alike are no mistake.
@@ -44,9 +46,10 @@
  *   the same class frequencies would show, A0 = sum_c f_labels(c)*f_predictions(c), and an
  *   agreement of a quarter of the skill (A - A0)/(1 - A0) that is claimed is ruled out by the
  *   binomial tail.
- *   Conflicting duplicates: a model that means its probabilities gives the same row two labels with
- *   probability 1 - sum_c p[c]^2 <= 1 - max p^2; the count of conflicts beyond it has at most the
- *   binomial tail of the mean of these bounds (Hoeffding 1956).
+ *   Conflicting duplicates: a row gets the same label twice with a probability of sum_c p[c]^2 >=
+ *   max p^2, where max p is the model's or, if that is less, the agreement of rows of such
+ *   confidence; the count of conflicts has at most the binomial tail of the mean of 1 - max p^2
+ *   (Hoeffding 1956).
  *
  * Notes are worth knowing and nothing wrong; they have no stated rate. docs/check.md has a page of
  * all findings with their conditions. */
@@ -105,8 +108,8 @@ XENT_API xent_status xent_diagnose(const xent_tensor *logits, const xent_tensor 
 /* A batch in parts, as one whose logits are larger than memory. Of `logits` only shape and dtype
  * are read here; the labels are read to the end, unless the two do not fit together: then their
  * data may be NULL, and the diagnosis is finished at once (xent_diagnosis_scorable says 0).
- * Memory: 24 bytes a row, some 30 a class, a table of classes^2 counts of 4 bytes for up to 1000
- * classes, and a few rows of logits. The arrays of ignore values are copied; the executor must live
+ * Memory: some 40 bytes a row, 40 a class, a table of classes^2 counts of 4 bytes for up to 1000
+ * classes, and a few rows of logits. Options are copied; the executor must live
  * until the diagnosis is finished. */
 XENT_API xent_status xent_diagnosis_begin(const xent_tensor *logits, const xent_tensor *labels,
                                           const xent_options *options, xent_diagnosis **diagnosis,

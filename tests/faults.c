@@ -58,6 +58,17 @@ static void shift_back(struct batch *b) {
 static void shift_on(struct batch *b) {
     relabel(b, two_behind);
 }
+/* Labels that often stay as they were, so that other shifts fit as well, but less. */
+static void shift_sticky(struct batch *b) {
+    for (int i = 1; i < ROWS; i++) {
+        int64_t kept = b->label[i - 1];
+        if (!chance(&b->dice, 60))
+            continue;
+        b->logits[i * CLASSES + kept] += 6;
+        b->label[i] = kept;
+    }
+    relabel(b, two_behind);
+}
 static void swap_halves(struct batch *b) {
     relabel(b, other_half);
 }
@@ -92,6 +103,10 @@ static void shift_sequences(struct batch *b) {
 static void rename_classes(struct batch *b) {
     for (int i = 0; i < ROWS; i++)
         b->label[i] = (3 * b->label[i] + 1) % CLASSES;
+}
+static void rotate_classes(struct batch *b) {
+    for (int i = 0; i < ROWS; i++)
+        b->label[i] = (b->label[i] + 1) % CLASSES;
 }
 static void exchange_two(struct batch *b) {
     for (int i = 0; i < ROWS; i++)
@@ -143,6 +158,15 @@ static void softmax_rows(struct batch *b) {
             row[c] = (float)(exp((double)row[c]) / sum);
     }
 }
+static void scale(struct batch *b, float by) {
+    for (int i = 0; i < ROWS * CLASSES; i++)
+        b->logits[i] *= by;
+}
+/* Probabilities that are all about 1/C. */
+static void softmax_flat(struct batch *b) {
+    scale(b, 0.005f);
+    softmax_rows(b);
+}
 static void softmax_twice(struct batch *b) {
     softmax_rows(b);
     softmax_rows(b);
@@ -156,10 +180,6 @@ static void say_probabilities(struct batch *b) {
     b->options.logits_are = XENT_PROBABILITIES;
     for (int i = 0; i < ROWS * CLASSES; i++)
         b->logits[i] = fabsf(b->logits[i]) / 10;
-}
-static void scale(struct batch *b, float by) {
-    for (int i = 0; i < ROWS * CLASSES; i++)
-        b->logits[i] *= by;
 }
 static void enlarge(struct batch *b) {
     scale(b, 6);
@@ -176,6 +196,14 @@ static void forget(struct batch *b) {
 }
 static void poison(struct batch *b) {
     b->logits[137] = NAN;
+}
+static void poison_infinitely(struct batch *b) {
+    b->logits[137] = INFINITY;
+}
+static void overflow_halves(struct batch *b) {
+    for (int i = 0; i < ROWS * CLASSES; i++)
+        b->halves[i] = (uint16_t)(b->logits[i] > 5 ? 0x7c00 : 0x3000 + i * 7 % 1000);
+    b->x = xent_matrix(b->halves, XENT_F16, ROWS, CLASSES);
 }
 static void mask_label(struct batch *b) {
     b->logits[20 * CLASSES + b->label[20]] = -INFINITY;
@@ -275,22 +303,27 @@ const struct fault FAULTS[FAULT_COUNT] = {
     {"labels-repeated", repeat_each, XENT_MISTAKE, 0, "repeated_each", 2},
     {"labels-shifted", shift_back, XENT_MISTAKE, 0, "shift", 1},
     {"labels-shifted", shift_on, XENT_MISTAKE, 0, "shift", -2},
+    {"labels-shifted", shift_sticky, XENT_MISTAKE, 0, "shift", -2},
     {"labels-shifted", causal, XENT_MISTAKE, 0, "shift", 1},
     {"labels-shifted", shift_sequences, XENT_MISTAKE, 0, "shift", -1},
     {"halves-swapped", swap_halves, XENT_MISTAKE, 0, "turned_by", HALF},
     {"labels-shuffled", shuffle, XENT_MISTAKE, 0, NULL, 0},
     {"class-ids-permuted", rename_classes, XENT_MISTAKE, 0, "classes_moved", CLASSES},
+    {"class-ids-permuted", rotate_classes, XENT_MISTAKE, 0, "classes_moved", CLASSES},
     {"class-ids-permuted", exchange_two, XENT_MISTAKE, 0, "classes_moved", 2},
     {"probabilities-as-logits", softmax_rows, XENT_MISTAKE, 0, "rows_that_sum_to_1", ROWS},
+    {"probabilities-as-logits", softmax_flat, XENT_MISTAKE, 0, NULL, 0},
     {"softmax-twice", softmax_twice, XENT_MISTAKE, 0, NULL, 0},
     {"log-probabilities-as-logits", log_rows, XENT_NOTE, 0, NULL, 0},
     {"not-normalised", say_probabilities, XENT_MISTAKE, 0, NULL, 0},
-    {"overconfident", enlarge, XENT_NOTE, 0, NULL, 0},
+    {"overconfident", enlarge, XENT_NOTE, 0, "rows_sampled", HALF},
     {"underconfident", shrink, XENT_NOTE, 0, NULL, 0},
     {"worse-than-chance", negate, XENT_MISTAKE, 0, NULL, 0},
     {"worse-than-chance", always_wrong, XENT_WARNING, 0, NULL, 0},
     {"untrained", forget, XENT_WARNING, 0, NULL, 0},
     {"nonfinite-rows", poison, XENT_MISTAKE, 0, "first_row", 13},
+    {"nonfinite-rows", poison_infinitely, XENT_MISTAKE, 0, "rows_with_infinity", 1},
+    {"overflow", overflow_halves, XENT_MISTAKE, 0, NULL, 0},
     {"label-masked", mask_label, XENT_MISTAKE, 0, "rows_masked", 1},
     {"overflow", saturate, XENT_MISTAKE, 0, NULL, 0},
     {"constant-logits", flatten, XENT_MISTAKE, 0, "rows_constant", ROWS},
@@ -345,6 +378,44 @@ static void few_rows_many_times(struct batch *b) {
         memcpy(b->logits + i * CLASSES, b->logits + i % 60 * CLASSES, CLASSES * sizeof *b->logits);
     }
 }
+static void all_right(struct batch *b) {
+    for (int i = 0; i < ROWS; i++)
+        b->logits[i * CLASSES + b->label[i]] += 6;
+}
+/* As small as those of a model before training, and right. */
+static void faint(struct batch *b) {
+    scale(b, 0.01f);
+}
+/* One class that is mostly taken for another. */
+static void confuse(struct batch *b) {
+    for (int i = 0; i < ROWS; i++) {
+        if (b->label[i] == 0)
+            b->logits[i * CLASSES + 1] += chance(&b->dice, 60) ? 9 : 0;
+    }
+}
+/* Two classes, one of them rare, and a model that prefers the rare one. */
+static void prefer_rare(struct batch *b) {
+    for (int i = 0; i < ROWS; i++) {
+        bool rare = chance(&b->dice, 5);
+        b->label[i] = rare ? 2 : 1;
+        b->logits[i * CLASSES + (rare || chance(&b->dice, 60) ? 2 : 1)] += 9;
+    }
+}
+/* Few rows, whose labels are drawn as their probabilities say. */
+static void draw_labels(struct batch *b) {
+    enum { DIFFERENT = 50 };
+    for (int i = 0; i < ROWS; i++) {
+        const float *row = b->logits + i % DIFFERENT * CLASSES;
+        double sum = 0;
+        memmove(b->logits + i * CLASSES, row, CLASSES * sizeof *row);
+        for (int c = 0; c < CLASSES; c++)
+            sum += exp((double)row[c]);
+        double left = draw_real(&b->dice, 0, sum);
+        b->label[i] = 0;
+        while (b->label[i] < CLASSES - 1 && left > exp((double)row[b->label[i]]))
+            left -= exp((double)row[b->label[i]++]);
+    }
+}
 static void nothing(struct batch *b) {
     (void)b;
 }
@@ -361,4 +432,9 @@ void (*const CLEAN[CLEAN_COUNT])(struct batch *b) = {nothing,
                                                      log_rows,
                                                      enlarge,
                                                      shrink,
-                                                     never_label};
+                                                     never_label,
+                                                     all_right,
+                                                     faint,
+                                                     confuse,
+                                                     prefer_rare,
+                                                     draw_labels};
