@@ -121,7 +121,17 @@ def labels_view(value: Any) -> View:
 
 def weight_view(value: Any, name: str) -> View:
     """Weights: f32 or f64 as they are, other numbers as f64."""
-    array = np.from_dlpack(value) if _is_foreign(value) else _to_ndarray(value, name)
+    if _is_foreign(value):
+        view = _dlpack.view(value, name)
+        if view.dtype in (_library.F32, _library.F64):
+            return view
+        try:
+            value = np.from_dlpack(value)
+        except (BufferError, RuntimeError, TypeError) as refusal:
+            raise DtypeError(
+                f"{name} has elements that NumPy does not know: convert it to float32 first."
+            ) from refusal
+    array = _to_ndarray(value, name)
     if array.dtype.kind == "O" or not np.can_cast(array.dtype, np.float64, "same_kind"):
         raise DtypeError(
             f"{name} has dtype {array.dtype}{_why(array)} but must be float32 or float64."
