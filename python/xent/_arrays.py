@@ -60,9 +60,10 @@ def dtype_of(code: int) -> np.dtype[Any]:
 def of_ndarray(array: np.ndarray[Any, Any], code: int) -> View:
     """The memory of an array, which is copied if its strides are not whole elements."""
     size = array.itemsize
-    if any(step % size for step in array.strides):
-        array = np.ascontiguousarray(array)
     stride = tuple([step // size for step in array.strides])
+    if tuple([step * size for step in stride]) != array.strides:
+        array = np.ascontiguousarray(array)
+        stride = tuple([step // size for step in array.strides])
     return View(array.__array_interface__["data"][0], code, array.shape, stride, array)
 
 
