@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The front door: `make demo` to see it work, `make test` to check it. Both install what is missing on Debian.
 # `make test-exhaustive [PART=exp]` checks it with all inputs there are; `make test-python` the Python package, all of it.
-# `make bench` measures speed: all of it, or PARTS="core peers report"; QUICK=1, THREADS=N (bench/run.sh).
+# `make bench` measures speed: all of it, or PARTS="core peers python report"; QUICK=1, THREADS=N (bench/run.sh).
 # `make install` and `make uninstall` honour PREFIX and DESTDIR.
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local

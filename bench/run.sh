@@ -3,6 +3,7 @@
 # run.sh BUILD [PART...]: measures with what is built in the folder BUILD. Parts, by default all in this order:
 #   core    xent beside memcpy, a read-only sweep and a plain loop
 #   peers   xent beside PyTorch, JAX and oneDNN
+#   python  the Python functions beside NumPy and PyTorch, as they are called
 #   report  the file in bench/results, docs/performance.md and its plots: with what was measured in this run, else from
 #           the results that are there
 # QUICK=1 in the environment takes a third of the time; THREADS=N measures on N cores instead of one.
@@ -10,7 +11,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 build=$1
 shift
-[ $# -gt 0 ] || set -- core peers report
+[ $# -gt 0 ] || set -- core peers python report
 
 out=build/bench
 flags=(--threads "${THREADS:-1}")
@@ -33,11 +34,17 @@ for part in "$@"; do
             echo "some peers could not be measured" >&2
         measured+=(--peers $out/peers.json)
         ;;
+    python)
+        "$here"/venv.sh $out/venv
+        $out/venv/bin/pip install -q --force-reinstall --no-deps "$here"/..
+        $out/venv/bin/python "$here"/calls.py "${flags[@]}" >$out/python.json
+        measured+=(--python $out/python.json)
+        ;;
     report)
         python3 "$here"/report.py --command "$command" ${measured[@]+"${measured[@]}"}
         ;;
     *)
-        echo "there is no part $part: they are core, peers and report" >&2
+        echo "there is no part $part: they are core, peers, python and report" >&2
         exit 2
         ;;
     esac
