@@ -356,6 +356,10 @@ def test_bad_labels():
     kept = torch.tensor([0, 3, 4, 5])
     ignored = drop_in.cross_entropy(x, y, on_bad_label="ignore")
     torch.testing.assert_close(ignored, F.cross_entropy(x[kept], y[kept]))
+    through = torch.func.grad(lambda x: drop_in.cross_entropy(x, y, on_bad_label="ignore"))(
+        x.detach()
+    )
+    torch.testing.assert_close(through, torch.autograd.grad(ignored, x)[0])
     # Nobody can raise there: never a plausible number.
     assert torch.isnan(
         torch.func.grad(lambda x: drop_in.cross_entropy(x, y, z_loss=0.1))(x.detach())
