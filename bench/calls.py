@@ -166,13 +166,14 @@ def main():
         print(peak(contender, options.memory_shape))
         return
     import xent
+    load = os.getloadavg()[0]
     gc.disable()
     cases = [run_case(pair, shape, dtype, options.seconds, options.least)
              for pair in PAIRS for dtype in ("f32", "bf16") for shape in options.shapes]
     gc.enable()
     print(json.dumps({
         "date": datetime.date.today().isoformat(), "version": xent.version(), "isa": xent.isa(),
-        "threads": options.threads, "versions": peers.versions(), "cases": cases,
+        "threads": options.threads, "load": load, "versions": peers.versions(), "cases": cases,
         "break_even": [break_even(pair, classes, options) for pair in PAIRS for classes in BREAK_EVEN_CLASSES],
         "memory": memory(options)}, indent=1))
 

@@ -246,7 +246,7 @@ def faster_from(points):
 def break_even_table(results):
     rows = [[CALL_NAMES[CALLS[part["pair"]][1]], part["classes"], faster_from(part["points"]),
              *(f"{point['ratio']:.2f}" for point in part["points"][:9:2])] for part in results["python"]["break_even"]]
-    return table(["beside", "classes", "faster from this many rows", *(f"{rows} rows" for rows in (1, 4, 16, 64, 256))],
+    return table(["beside", "classes", "faster from this many rows", "1 row", *(f"{rows} rows" for rows in (4, 16, 64, 256))],
                  [row + ["-"] * (8 - len(row)) for row in rows])
 
 
@@ -260,8 +260,13 @@ def memory_table(results):
 
 def python_machine(results):
     part = results["python"]
-    return f"Measured on {results['machine']['processor']} ({part['isa']}), {how(part)}, with " + ", ".join(
-        f"{name} {part['versions'][name]}" for name in ("torch", "numpy", "ml_dtypes") if name in part["versions"]) + "."
+    versions = ", ".join(f"{name} {part['versions'][name]}" for name in ("torch", "numpy", "ml_dtypes")
+                         if name in part["versions"])
+    text = f"Measured on {results['machine']['processor']} ({part['isa']}), {how(part)}, with {versions}."
+    if part["load"] > 1:
+        text += (f" The machine was busy: {part['load']:.1f} programs wanted its {results['machine']['cores']} cores as it began. "
+                 "Who is compared took turns, so that ratios hold better than times.")
+    return text
 
 
 def write_tables(path, results):
