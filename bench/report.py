@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""From measurements to pages: report.py [--core CORE.json] [--peers PEERS.json] [--check CHECK.json] [--command TEXT] [--docs FOLDER] [RESULTS.json]
+"""From measurements to pages: report.py [--core CORE.json] [--peers PEERS.json] [--check CHECK.json]
+[--python PYTHON.json] [--command TEXT] [--docs FOLDER] [RESULTS.json]
 
 Puts what was just measured on this machine into RESULTS.json (by default bench/results/PROCESSOR.json), with the facts
 of the machine, then writes the tables of docs/performance.md, between its markers, and the plots beside it. Without
---core, --peers and --check the pages are made again from the results that are there.
+--core, --peers, --check and --python the pages are made again from the results that are there.
 """
 import argparse
 import glob
@@ -210,16 +211,72 @@ def check_table(results):
     return f"{how(results['check'])}.\n\n" + table(["shape", "type", "`xent loss`", "`xent check`", "ratio", "spread"], rows)
 
 
+# ---- the Python functions --------------------------------------------------------------------------------------------
+
+CALLS = {"numpy": ("xent_numpy", "numpy_formula"), "torch": ("xent_torch", "torch_eager")}
+CALL_NAMES = {"xent_numpy": "`xent.cross_entropy_with_grad`", "numpy_formula": "the formula in NumPy",
+              "xent_torch": "`xent.torch.cross_entropy`", "torch_eager": "`F.cross_entropy`"}
+
+
+def calls_table(results):
+    """A line for each shape: both functions' time, and how many times xent's the other takes; for NumPy and PyTorch."""
+    found = {}
+    for case in results["python"]["cases"]:
+        found.setdefault((tuple(case["shape"]), case["dtype"]), {})[case["pair"]] = case["seconds"]
+    rows = []
+    for (shape, dtype), pairs in found.items():
+        cells = []
+        for pair, (ours, theirs) in CALLS.items():
+            own, other = (pairs[pair][name][MIDDLE] for name in (ours, theirs))
+            cells += [time_text(own), time_text(other), f"{other / own:.2f}"]
+        rows.append([shape_text(shape), dtype, *cells])
+    return table(["shape", "type", *(name for ours, theirs in CALLS.values()
+                                     for name in (CALL_NAMES[ours], CALL_NAMES[theirs], "times faster"))], rows)
+
+
+def faster_from(points):
+    """The least number of rows from which on xent is never slower."""
+    slower = [i for i, point in enumerate(points) if point["ratio"] > 1]
+    first = slower[-1] + 1 if slower else 0
+    return points[first]["rows"] if first < len(points) else f"more than {points[-1]['rows']}"
+
+
+def break_even_table(results):
+    rows = [[CALL_NAMES[CALLS[part["pair"]][1]], part["classes"], faster_from(part["points"]),
+             *(f"{point['ratio']:.2f}" for point in part["points"][:9:2])] for part in results["python"]["break_even"]]
+    return table(["beside", "classes", "faster from this many rows", *(f"{rows} rows" for rows in (1, 4, 16, 64, 256))],
+                 [row + ["-"] * (8 - len(row)) for row in rows])
+
+
+def memory_table(results):
+    part = results["python"]["memory"]
+    size = 4 * count(part["shape"])
+    return table(["function", "memory besides the logits", "as a multiple of the logits"],
+                 [[CALL_NAMES[name], f"{times * size / 2 ** 20:.0f} MiB", f"{times:.2f}"]
+                  for name, times in part["times_logits"].items()])
+
+
+def python_machine(results):
+    part = results["python"]
+    return f"Measured on {results['machine']['processor']} ({part['isa']}), {how(part)}, with " + ", ".join(
+        f"{name} {part['versions'][name]}" for name in ("torch", "numpy", "ml_dtypes") if name in part["versions"]) + "."
+
+
 def write_tables(path, results):
     with open(path, encoding="utf-8") as file:
         page = file.read()
-    made = {"machine": machine_table}
+    made = {}
+    if "core" in results or "peers" in results:
+        made |= {"machine": machine_table}
     if "core" in results:
         made |= {"core": core_table, "left-out": left_out}
     if "peers" in results:
         made |= {"peers": peer_tables, "faults": fault_table, "errors": error_table, "missing": missing}
     if "check" in results:
         made |= {"check": check_table}
+    if "python" in results:
+        made |= {"python": python_machine, "calls": calls_table, "break-even": break_even_table,
+                 "memory": memory_table}
     for name, make in made.items():
         begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
         before, rest = page.split(begin)
@@ -293,7 +350,7 @@ def find_results(options):
     there = glob.glob(os.path.join(folder, "*.json"))
     if options.results:
         return options.results
-    if not (options.core or options.peers or options.check) and len(there) == 1:
+    if not (options.core or options.peers or options.check or options.python) and len(there) == 1:
         return there[0]
     return os.path.join(folder, slug(machine()) + ".json")
 
@@ -303,13 +360,14 @@ def main():
     parser.add_argument("--core")
     parser.add_argument("--peers")
     parser.add_argument("--check")
+    parser.add_argument("--python")
     parser.add_argument("--command", default="", help="what was typed to measure")
     parser.add_argument("--docs", default=os.path.join(ROOT, "docs"))
     parser.add_argument("results", nargs="?")
     options = parser.parse_args()
     path = find_results(options)
     results = load(path) if os.path.exists(path) else {}
-    for name in ("core", "peers", "check"):
+    for name in ("core", "peers", "check", "python"):
         if getattr(options, name):
             results = {**results, "machine": machine(), name: {"command": options.command, **load(getattr(options, name))}}
     if "machine" not in results:

@@ -60,9 +60,10 @@ def dtype_of(code: int) -> np.dtype[Any]:
 def of_ndarray(array: np.ndarray[Any, Any], code: int) -> View:
     """The memory of an array, which is copied if its strides are not whole elements."""
     size = array.itemsize
-    if any(step % size for step in array.strides):
-        array = np.ascontiguousarray(array)
     stride = tuple([step // size for step in array.strides])
+    if tuple([step * size for step in stride]) != array.strides:
+        array = np.ascontiguousarray(array)
+        stride = tuple([step // size for step in array.strides])
     return View(array.__array_interface__["data"][0], code, array.shape, stride, array)
 
 
@@ -134,7 +135,17 @@ def any_view(value: Any, name: str) -> View:
 
 def weight_view(value: Any, name: str) -> View:
     """Weights: f32 or f64 as they are, other numbers as f64."""
-    array = np.from_dlpack(value) if _is_foreign(value) else _to_ndarray(value, name)
+    if _is_foreign(value):
+        view = _dlpack.view(value, name)
+        if view.dtype in (_library.F32, _library.F64):
+            return view
+        try:
+            value = np.from_dlpack(value)
+        except (BufferError, RuntimeError, TypeError) as refusal:
+            raise DtypeError(
+                f"{name} has elements that NumPy does not know: convert it to float32 first."
+            ) from refusal
+    array = _to_ndarray(value, name)
     if array.dtype.kind == "O" or not np.can_cast(array.dtype, np.float64, "same_kind"):
         raise DtypeError(
             f"{name} has dtype {array.dtype}{_why(array)} but must be float32 or float64."

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 from . import _library
@@ -64,7 +62,7 @@ class Settings(NamedTuple):
 
 
 class Call:
-    """Memory for the structs of one call at a time: `take()` one, `put_back` it at the end."""
+    """Memory for the structs of one call at a time: `with take() as call`."""
 
     __slots__ = ("_memory", "_base", "_given", "_kept", "_packed", "_arguments")
 
@@ -96,7 +94,7 @@ class Call:
         self._given |= 1 << place
 
     def view(self, place: int, view: View) -> None:
-        """The same for a View, which is kept alive until the call is put back."""
+        """The same for a View, which is kept alive until the end of the `with`."""
         self._kept.append(view)
         self.tensor(place, view[0], view[1], view[2], view[3])
 
@@ -159,10 +157,14 @@ class Call:
         """struct xent_total of the last run."""
         return ctypes.string_at(self._base + _TOTAL, ctypes.sizeof(_library.Total))
 
-    def clear(self) -> None:
-        """Forgets all tensors."""
+    def __enter__(self) -> Call:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Ends the use: forgets all tensors."""
         self._given = 0
         self._kept.clear()
+        _idle.append(self)
 
 
 # A list instead of thread-local storage: a signal handler or finaliser that calls the library in
@@ -171,24 +173,8 @@ _idle: list[Call] = []
 
 
 def take() -> Call:
-    """A Call that nobody else uses."""
+    """A Call that nobody else uses, to be taken by a `with` statement."""
     try:
         return _idle.pop()
     except IndexError:
         return Call()
-
-
-def put_back(call: Call) -> None:
-    """Ends the use of a Call."""
-    call.clear()
-    _idle.append(call)
-
-
-@contextmanager
-def taken() -> Iterator[Call]:
-    """A Call for the time of a `with` block."""
-    call = take()
-    try:
-        yield call
-    finally:
-        put_back(call)

@@ -86,7 +86,7 @@ def _evaluate(
     grad: Optional[Array] = None
     if with_grad:
         grad = np.empty(x.shape, dtype_of(x.dtype)) if out is None else out
-    with _call.taken() as call:
+    with _call.take() as call:
         _put_inputs(call, x, y, options)
         if rows is not None:
             call.view(_call.LOSS, own_view(rows))
@@ -166,7 +166,7 @@ def count_labels(labels: Any, classes: int, **options: Unpack[Options]) -> Total
     their gradients are the whole batch's, bit for bit.
     """
     given: Any = options
-    with _call.taken() as call:
+    with _call.take() as call:
         call.view(_call.LABELS, labels_view(labels))
         _put_weights(call, given)
         call.count(integer("classes", classes, 64), settings_of(given))
@@ -211,7 +211,7 @@ def row_outputs(
     given: Any = options
     x, y = logits_view(logits), labels_view(labels)
     found: dict[str, Array] = {}
-    with _call.taken() as call:
+    with _call.take() as call:
         _put_inputs(call, x, y, given)
         for name in (outputs,) if isinstance(outputs, str) else outputs:
             place = choice("outputs", name, _OUTPUTS)

@@ -32,6 +32,7 @@ class Options(TypedDict, total=False):
 
 NAMES = frozenset(Options.__annotations__)
 _PLAIN = Settings()
+_REDUCTION = {**_library.REDUCTION, "none": _library.REDUCTION["sum"]}
 
 
 def choice(name: str, value: object, choices: Mapping[str, int]) -> int:
@@ -91,11 +92,10 @@ def settings_of(options: Mapping[str, Any]) -> Settings:
         if name not in NAMES:
             raise TypeError(f"there is no option {name!r}; there are {', '.join(sorted(NAMES))}.")
     get = options.get
-    reduction = get("reduction", "mean")
     return Settings(
         choice("logits_are", get("logits_are", "logits"), _library.LOGITS_ARE),
         integer("class_axis", get("class_axis", -1), 32),
-        choice("reduction", reduction, {**_library.REDUCTION, "none": _library.REDUCTION["sum"]}),
+        choice("reduction", get("reduction", "mean"), _REDUCTION),
         choice("on_bad_label", get("on_bad_label", "error"), _library.ON_BAD_LABEL),
         choice(
             "on_nothing_counted", get("on_nothing_counted", "error"), _library.ON_NOTHING_COUNTED

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: MIT
 # run.sh [--quick] [PYTEST-ARGUMENTS...]: builds the wheel, installs it into an environment without the sources, and runs
 # the tests of the Python package from there. --quick leaves out other frameworks than PyTorch, the check of types, and
-# what takes long. The environment is kept in build/test/python and completed where something is missing.
+# what takes long; it adds to the environment of the other tests instead of making one in build/test/python.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=$PWD/build/test/python
-python=$out/venv/bin/python
-quick=
-[ "${1:-}" != --quick ] || { quick=1 && shift; }
+venv=$out/venv quick=
+[ "${1:-}" != --quick ] || { quick=1 venv=$PWD/build/test/venv && shift; }
+python=$venv/bin/python
 
 refuse() { echo "python: FAILED: $*" >&2 && exit 1; }
 
@@ -19,11 +19,15 @@ install() { "$python" -m pip install -q --disable-pip-version-check "$@"; }
 has() { "$python" -c "import $(echo "$*" | tr ' ' ,)" 2>/dev/null; }
 
 environment() {
-    [ -x "$python" ] || python3 -m venv "$out/venv"
-    has torch || install torch==2.13.0
-    has hypothesis ml_dtypes mypy numpy pytest sklearn vermin || install -r tests/python/requirements.txt
-    [ -n "$quick" ] || [ ! -e tests/python/requirements-frameworks.txt ] ||
-        install -r tests/python/requirements-frameworks.txt
+    if [ -n "$quick" ]; then
+        tests/venv.sh "$venv"
+        has torch || install torch==2.13.0
+        has hypothesis pytest vermin || install hypothesis pytest vermin
+    else
+        [ -x "$python" ] || python3 -m venv "$venv"
+        has torch || install torch==2.13.0
+        install -r tests/python/requirements.txt -r tests/python/requirements-frameworks.txt
+    fi
 }
 
 # A wheel of every Python: the library beside modules, less than 1 MB, and nothing else.
@@ -37,18 +41,18 @@ wheel() {
     *) refuse "the wheel is called ${built##*/}" ;;
     esac
     [ "$(stat -c %s "$built")" -lt 1000000 ] || refuse "$built is larger than 1 MB"
-    "$python" -m zipfile -l "$built" | grep -q ' *xent/py.typed' || refuse "$built lacks py.typed"
     install --no-deps --force-reinstall "$built"
 }
 
 # The oldest Python that syntax, library and metadata allow.
 oldest() {
-    "$out/venv/bin/vermin" -q --no-tips -t=3.9- --eval-annotations --violations python/xent ||
+    "$venv/bin/vermin" -q --no-tips -t=3.9- --eval-annotations --violations python/xent ||
         refuse "Python 3.9 would not run this"
     "$python" - "$out"/dist/*.whl <<'END' || refuse "the metadata"
 import sys, zipfile
 wheel = zipfile.ZipFile(sys.argv[1])
 metadata = next(wheel.read(name).decode() for name in wheel.namelist() if name.endswith("METADATA"))
+assert "xent/py.typed" in wheel.namelist(), wheel.namelist()
 assert "Requires-Python: >=3.9" in metadata, metadata
 assert "Requires-Dist: numpy" in metadata, metadata
 END
@@ -63,7 +67,9 @@ environment
 wheel
 oldest
 if [ -n "$quick" ]; then
-    "$python" -m pytest -m "not slow" tests/python/test_{library,numpy,arrays,total,log_loss,check,torch}.py "$@"
+    export XENT_CASES=${XENT_CASES:-1000}
+    "$python" -m pytest -m "not slow" \
+        tests/python/test_{library,numpy,arrays,total,log_loss,check,torch,differential}.py "$@"
 else
     types
     "$python" -m pytest tests/python "$@"

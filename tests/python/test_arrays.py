@@ -7,7 +7,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import xent
-from xent import _arrays
+from xent import _arrays, _dlpack
 
 LOGITS = np.random.default_rng(1).standard_normal((6, 5)).astype(np.float32)
 LABELS = np.array([0, 1, 2, 3, 4, 0])
@@ -150,6 +150,21 @@ def test_dlpack_is_read_in_place(versioned):
     part = logits[1:, 2:]
     assert _arrays.logits_view(Exporter(part, versioned)).address == part.ctypes.data
     assert _arrays.logits_view(Exporter(np.float32([[1, 2]]), versioned)).shape == (1, 2)
+
+
+class Offset(Exporter):
+    """Says where its memory begins by an offset, as DLPack allows."""
+
+    def __dlpack__(self, **options):
+        capsule = super().__dlpack__(**options)
+        tensor = _dlpack._tensor_of(capsule, "test")
+        tensor.data -= 20
+        tensor.byte_offset = 20
+        return capsule
+
+
+def test_dlpack_with_an_offset():
+    _is_expected(xent.cross_entropy_with_grad(Offset(LOGITS, False), Offset(LABELS, False)))
 
 
 def test_dlpack_lets_go():

@@ -72,7 +72,7 @@ def test_extras_against_the_formula(extra):
     x, y, options = _case(extra)
     loss = drop_in.cross_entropy(x, y, **options)
     loss.sum().backward()
-    expected, grad = naive.cross_entropy(
+    expected, grad, _ = naive.cross_entropy(
         x.detach().numpy(), y.numpy(), class_axis=1, ignore=-100, **_for_numpy(options)
     )
     np.testing.assert_allclose(loss.detach().numpy(), expected, rtol=1e-12)
@@ -133,6 +133,12 @@ def test_compiled(extra):
     loss = drop_in.cross_entropy(2 * x, y, **options).sum()
     loss.backward()
     torch.testing.assert_close(grad, x.grad, rtol=1e-14, atol=0)
+    inside = torch.compile(
+        torch.func.grad(lambda x: drop_in.cross_entropy(2 * x, y, **options).sum()),
+        fullgraph=True,
+        backend="aot_eager",
+    )
+    torch.testing.assert_close(inside(x.detach()), x.grad, rtol=1e-11, atol=1e-15)
 
 
 # ---- saved tensors ----
@@ -350,6 +356,10 @@ def test_bad_labels():
     kept = torch.tensor([0, 3, 4, 5])
     ignored = drop_in.cross_entropy(x, y, on_bad_label="ignore")
     torch.testing.assert_close(ignored, F.cross_entropy(x[kept], y[kept]))
+    through = torch.func.grad(lambda x: drop_in.cross_entropy(x, y, on_bad_label="ignore"))(
+        x.detach()
+    )
+    torch.testing.assert_close(through, torch.autograd.grad(ignored, x)[0])
     # Nobody can raise there: never a plausible number.
     assert torch.isnan(
         torch.func.grad(lambda x: drop_in.cross_entropy(x, y, z_loss=0.1))(x.detach())
@@ -383,6 +393,10 @@ def test_extras_that_pytorch_has_not():
         drop_in.cross_entropy(x, y, row_weight=torch.ones(6, device="meta"))
     with pytest.raises(xent.ArgumentError, match="on meta"):
         drop_in.cross_entropy(x.to("meta"), y.to("meta"), softcap=1.0)
+    many = torch.zeros((2, 5) + (1,) * 7), torch.zeros((2,) + (1,) * 7, dtype=torch.long)
+    assert drop_in.cross_entropy(*many) == F.cross_entropy(*many)
+    with pytest.raises(xent.ArgumentError, match="of 9 axes"):
+        drop_in.cross_entropy(*many, z_loss=0.1)
     with pytest.raises(xent.ArgumentError, match="Python object"):
         torch.func.grad(lambda x: drop_in.cross_entropy(x, y, return_total=True)[0])(x)
 
@@ -479,6 +493,12 @@ def test_numpy_functions_take_tensors():
     loss, grad = xent.cross_entropy_with_grad(x, y)
     assert loss == pytest.approx(F.cross_entropy(x.double(), y).item(), rel=1e-6)
     assert grad.dtype.name == "bfloat16"
+    weights = torch.rand(5), torch.rand(6)
+    loss = xent.cross_entropy(x.float(), y, class_weight=weights[0], row_weight=weights[1].half())
+    options = {"weight": weights[0], "row_weight": weights[1].half()}
+    assert loss == pytest.approx(drop_in.cross_entropy(x.float(), y, **options).item(), rel=1e-6)
+    with pytest.raises(xent.DtypeError, match="class_weight has elements"):
+        xent.cross_entropy(x.float(), y, class_weight=weights[0].bfloat16())
     with pytest.raises(xent.ArgumentError, match="does not give its memory away"):
         xent.cross_entropy(x.float().requires_grad_(), y)
 

@@ -16,8 +16,11 @@ from torch import Tensor
 from torch.nn import _reduction as _legacy
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
+if not hasattr(torch.library, "register_vmap"):
+    raise ImportError(f"xent.torch needs PyTorch 2.5 or later, this is {torch.__version__}.")
+
 from .._errors import ArgumentError, DtypeError
-from .._library import ON_BAD_LABEL
+from .._library import MAX_NDIM, ON_BAD_LABEL
 from .._options import choice, denominator_of, real
 from .._total import Total
 from . import _eager, _formula, _kernel, _operators
@@ -139,6 +142,7 @@ def _is_ours(input: Tensor, target: Tensor, weight: Optional[Tensor]) -> bool:
     requires a gradient gets one from PyTorch, if label smoothing is on."""
     return (
         input.dtype in _kernel.LOGITS
+        and input.dim() <= MAX_NDIM
         and target.dtype in _kernel.LABELS
         and _is_numbers(input)
         and _is_numbers(target)
@@ -158,39 +162,37 @@ def _not_ours(input: Tensor, target: Tensor, weight: Optional[Tensor]) -> Except
             f"indices."
         )
     return ArgumentError(
-        f"input is {input.dtype} on {input.device} and target {target.dtype} on {target.device}: "
-        f"z_loss, softcap, logit_scale, row_weight, denominator, on_bad_label, return_total and "
-        f"reduction='row_mean' need floating-point logits and class indices on the CPU, and a "
-        f"weight that requires no gradient."
+        f"input is {input.dtype} of {input.dim()} axes on {input.device} and target {target.dtype} "
+        f"on {target.device}: z_loss, softcap, logit_scale, row_weight, denominator, on_bad_label, "
+        f"return_total and reduction='row_mean' need floating-point logits of at most {MAX_NDIM} "
+        f"axes and class indices on the CPU, and a weight there that requires no gradient."
     )
 
 
-def _computed(inputs: Any, rows: Rows, reduction: int, divisor: float, return_total: bool) -> Any:
-    if torch.compiler.is_compiling():
-        if return_total:
-            raise ArgumentError(
-                "return_total=True gives a Python object, which torch.compile cannot: leave it "
-                "out, or call cross_entropy outside of the compiled function."
-            )
-        return _by_operators(inputs, rows, reduction, divisor)[0]
-    if _eager.is_transformed():
-        if return_total:
-            raise ArgumentError(
-                "return_total=True gives a Python object, which does not go through transforms of "
-                "torch.func and forward-mode differentiation: leave it out."
-            )
+def _computed(inputs: Inputs, rows: Rows, reduction: int, divisor: float, total: bool) -> Any:
+    compiling, transformed = torch.compiler.is_compiling(), _eager.is_transformed()
+    if total and (compiling or transformed):
+        raise ArgumentError(
+            "return_total=True gives a Python object, which torch.compile, torch.func and forward "
+            "mode cannot see through: leave it out there."
+        )
+    if transformed:
         return _formula.loss(inputs, rows, reduction, divisor)
+    if compiling:
+        return _by_operators(inputs, rows, reduction, divisor)[0]
     if _eager.is_plain(*inputs):
         if reduction == NONE:
-            loss, total = _eager.by_row(inputs, rows)
+            loss, sums = _eager.by_row(inputs, rows)
         else:
-            loss, total = _eager.reduced(inputs, rows, reduction, divisor, return_total)
-        return (loss, Total(total)) if return_total else loss
+            loss, sums = _eager.reduced(inputs, rows, reduction, divisor, total)
+        return (loss, Total(sums)) if total else loss
     loss, found = _by_operators(inputs, rows, reduction, divisor)
-    return (loss, Total(bytes(found.numpy()))) if return_total else loss
+    return (loss, Total(bytes(found.numpy()))) if total else loss
 
 
-def _by_operators(inputs: Any, rows: Rows, reduction: int, divisor: float) -> tuple[Tensor, Tensor]:
+def _by_operators(
+    inputs: Inputs, rows: Rows, reduction: int, divisor: float
+) -> tuple[Tensor, Tensor]:
     if reduction == NONE:
         loss, total = _operators.by_row(*inputs, *rows)
         return loss, total

@@ -123,14 +123,14 @@ def reduced(
     """Reduced loss, its gradient and struct xent_total, the last two if they are wanted."""
     logits = inputs[0]
     grad = None
-    call = _call.take()
     try:
-        if with_grad:
-            grad = torch.empty_like(logits)
-            _put(call, _call.GRAD, grad)
-        _run(call, inputs, rows, reduction, denominator)
-        loss = torch.scalar_tensor(call.loss(), dtype=logits.dtype)
-        return loss, grad, call.total() if with_total else b""
+        with _call.take() as call:
+            if with_grad:
+                grad = torch.empty_like(logits)
+                _put(call, _call.GRAD, grad)
+            _run(call, inputs, rows, reduction, denominator)
+            loss = torch.scalar_tensor(call.loss(), dtype=logits.dtype)
+            return loss, grad, call.total() if with_total else b""
     except ArgumentError:
         if not is_odd(inputs[2]):
             raise
@@ -139,8 +139,6 @@ def reduced(
         if grad is not None:
             grad.copy_(_formula.gradient(inputs, rows, reduction, denominator))
         return loss, grad, _NO_TOTAL
-    finally:
-        _call.put_back(call)
 
 
 def by_row(inputs: Inputs, rows: Rows) -> tuple[Tensor, bytes]:
@@ -148,18 +146,16 @@ def by_row(inputs: Inputs, rows: Rows) -> tuple[Tensor, bytes]:
     logits, labels = inputs[:2]
     dtype = torch.float64 if logits.dtype == torch.float64 else torch.float32
     losses = torch.empty(labels.shape, dtype=dtype)
-    call = _call.take()
     try:
-        _put(call, _call.LOSS, losses)
-        _run(call, inputs, rows, SUM, 0.0)
-        return losses.to(logits.dtype), call.total()
+        with _call.take() as call:
+            _put(call, _call.LOSS, losses)
+            _run(call, inputs, rows, SUM, 0.0)
+            return losses.to(logits.dtype), call.total()
     except ArgumentError:
         if not is_odd(inputs[2]):
             raise
         _refuse_the_rest(inputs, rows)
         return _formula.loss(inputs, rows, NONE, 0.0), _NO_TOTAL
-    finally:
-        _call.put_back(call)
 
 
 def by_row_backward(upstream: Tensor, inputs: Inputs, rows: Rows) -> Tensor:
@@ -168,14 +164,12 @@ def by_row_backward(upstream: Tensor, inputs: Inputs, rows: Rows) -> Tensor:
     weight = wide(upstream if row_weight is None else row_weight * upstream)
     weighted = (logits, labels, class_weight, weight)
     grad = torch.empty_like(logits)
-    call = _call.take()
     try:
-        _put(call, _call.GRAD, grad)
-        _run(call, weighted, rows, SUM, 0.0)
-        return grad
+        with _call.take() as call:
+            _put(call, _call.GRAD, grad)
+            _run(call, weighted, rows, SUM, 0.0)
+            return grad
     except ArgumentError:
         if not is_odd(class_weight):
             raise
         return grad.copy_(_formula.gradient(weighted, rows, SUM, 0.0))
-    finally:
-        _call.put_back(call)
