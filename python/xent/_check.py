@@ -75,7 +75,7 @@ def check(logits: Any, labels: Any, **options: Unpack[Options]) -> Diagnosis:
             print(finding)
     """
     given: Any = options
-    with _call.taken() as call:
+    with _call.take() as call:
         call.view(_call.LOGITS, any_view(logits, "logits"))
         call.view(_call.LABELS, any_view(labels, "labels"))
         with _diagnosed(call, given) as diagnosis:
