@@ -124,7 +124,9 @@ class Call:
             raise self._refusal(status)
 
     def _pack(self, settings: Settings) -> None:
-        """Options and outputs, once all tensors are at their places."""
+        """Options and outputs, once all tensors are at their places. Whatever ends this early, an
+        interrupt among it, leaves memory that is not taken for packed."""
+        self._packed = (None, 0)
         *numbers, ignore = settings
         at = self._base + _IGNORE
         if len(ignore) <= _IGNORE_PLACES:

@@ -32,6 +32,7 @@ def is_plain(tensor: Tensor, labels: Tensor, *weights: Optional[Tensor]) -> bool
         and not labels.is_neg()
         and not torch._C._len_torch_dispatch_stack()
         and not torch._C._is_tracing()
+        and not torch._C._dispatch_tls_is_dispatch_key_included(torch._C.DispatchKey.PreDispatch)
     )
 
 
