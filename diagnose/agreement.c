@@ -16,15 +16,19 @@ typedef struct skill {
     double unclaimed; /* and if it were a quarter of what is claimed */
 } skill;
 
+double expected_agreement(const xent_diagnosis *all) {
+    double sum = 0.0, rows = (double)(all->judged > 0 ? all->judged : 1);
+    for (int64_t c = 0; c < all->classes; c++)
+        sum += (double)all->label_counts[c] / rows * (double)all->prediction_counts[c] / rows;
+    return sum;
+}
+
 static double agreement_of_skill(const skill *has, double level) {
     return has->expected + level * (1.0 - has->expected);
 }
 
 static skill find_skill(const xent_diagnosis *all) {
-    skill has = {.rows = (double)all->judged};
-    for (int64_t c = 0; c < all->classes; c++)
-        has.expected +=
-            (double)all->label_counts[c] / has.rows * (double)all->prediction_counts[c] / has.rows;
+    skill has = {.rows = (double)all->judged, .expected = expected_agreement(all)};
     has.agreement = (double)all->agreeing / has.rows;
     has.confidence = all->logit_facts.confidence / (double)all->logit_facts.read;
     has.loss = all->total.loss_sum / (double)all->total.counted;

@@ -141,6 +141,8 @@ void *take_array(int64_t count, size_t size);
 
 /* The level of each test. */
 double test_level(void);
+/* A0: how often independent labels and predictions of the same class frequencies agree. */
+double expected_agreement(const xent_diagnosis *all);
 
 xent_status find_duplicates(xent_diagnosis *all);
 void judge_labels(xent_diagnosis *all);         /* outside [0, C), marks, none counted */

@@ -12,6 +12,7 @@
 #define binomial_below xent_private_diagnose_binomial_below
 #define chance_of xent_private_diagnose_chance_of
 #define compare_rows xent_private_diagnose_compare_rows
+#define expected_agreement xent_private_diagnose_expected_agreement
 #define find_assignment xent_private_diagnose_find_assignment
 #define finish_sample xent_private_diagnose_finish_sample
 #define free_assignment xent_private_diagnose_free_assignment

@@ -416,6 +416,34 @@ static void draw_labels(struct batch *b) {
             left -= exp((double)row[b->label[i]++]);
     }
 }
+/* Right but for this part of the rows, which another class wins. */
+static void mislead(struct batch *b, int first, int last, int percent) {
+    for (int i = first; i < last; i++) {
+        int64_t winner = chance(&b->dice, percent) ? draw(&b->dice, CLASSES) : b->label[i];
+        b->logits[i * CLASSES + winner] += 20;
+    }
+}
+/* A map that begins and ends in its background, which is harder at the one end. */
+static void background(struct batch *b) {
+    for (int i = 0; i < ROWS; i++)
+        b->label[i] = i < 200 || i >= 800 ? 0 : b->label[i];
+    for (int i = 0; i < 200; i++)
+        b->logits[i * CLASSES + (chance(&b->dice, 50) ? 3 : 0)] += 20;
+}
+/* Other views of the same rows, of which fewer are right. */
+static void harder_views(struct batch *b) {
+    for (int i = HALF; i < ROWS; i++)
+        b->label[i] = b->label[i - HALF];
+    mislead(b, 0, HALF, 5);
+    mislead(b, HALF, ROWS, 60);
+}
+/* Labels that mostly stay, and logits that follow them one row late now and then. */
+static void lag(struct batch *b) {
+    for (int i = 1; i < ROWS; i++)
+        b->label[i] = chance(&b->dice, 90) ? b->label[i - 1] : b->label[i];
+    for (int i = 1; i < ROWS; i++)
+        b->logits[i * CLASSES + b->label[chance(&b->dice, 90) ? i - 1 : i]] += 20;
+}
 static void nothing(struct batch *b) {
     (void)b;
 }
@@ -437,4 +465,7 @@ void (*const CLEAN[CLEAN_COUNT])(struct batch *b) = {nothing,
                                                      faint,
                                                      confuse,
                                                      prefer_rare,
-                                                     draw_labels};
+                                                     draw_labels,
+                                                     background,
+                                                     harder_views,
+                                                     lag};
