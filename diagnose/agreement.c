@@ -14,6 +14,8 @@ typedef struct skill {
     double claimed;   /* the skill that the mean confidence claims */
     double ruled_out; /* the chance of so little agreement if the skill were a quarter of 1 */
     double unclaimed; /* and if it were a quarter of what is claimed */
+    double possible;  /* the most agreement that the class frequencies allow */
+    double largest;   /* share of a label */
 } skill;
 
 double expected_agreement(const xent_diagnosis *all) {
@@ -27,8 +29,17 @@ static double agreement_of_skill(const skill *has, double level) {
     return has->expected + level * (1.0 - has->expected);
 }
 
+static void find_bounds(const xent_diagnosis *all, skill *has) {
+    for (int64_t c = 0; c < all->classes; c++) {
+        double label = (double)all->label_counts[c] / has->rows;
+        has->possible += fmin(label, (double)all->prediction_counts[c] / has->rows);
+        has->largest = fmax(has->largest, label);
+    }
+}
+
 static skill find_skill(const xent_diagnosis *all) {
     skill has = {.rows = (double)all->judged, .expected = expected_agreement(all)};
+    find_bounds(all, &has);
     has.agreement = (double)all->agreeing / has.rows;
     has.confidence = all->logit_facts.confidence / (double)all->logit_facts.read;
     has.loss = all->total.loss_sum / (double)all->total.counted;
@@ -95,6 +106,14 @@ void judge_training(xent_diagnosis *all) {
         report_untrained(all, &has);
 }
 
+/* Whether skill shows in agreement at all: of a single label it is the share of its predictions,
+ * in any order. */
+static bool can_show(const skill *has) {
+    const double one_label = 0.9;
+    return has->largest <= one_label &&
+           has->possible - has->expected >= 0.5 * has->claimed * (1.0 - has->expected);
+}
+
 /* Agreement of chance or so: not even a quarter of what is claimed, and little above chance. */
 static void judge_little(xent_diagnosis *all, const skill *has) {
     const double level = test_level(), doubtful = 0.01, some_claim = 0.25;
@@ -102,7 +121,7 @@ static void judge_little(xent_diagnosis *all, const skill *has) {
     if (worse <= level)
         report_worse(all, has, worse);
     else if (binomial_above(all->agreeing, all->judged, has->expected) > doubtful &&
-             has->claimed >= some_claim && has->unclaimed <= level)
+             has->claimed >= some_claim && has->unclaimed <= level && can_show(has))
         report_shuffled(all, has);
 }
 

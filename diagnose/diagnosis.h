@@ -40,6 +40,8 @@ typedef struct logit_facts {
      * of them those that only probabilities far from 1/C can. */
     int64_t tried_rows, twice_rows, telling_rows;
     int64_t constant_rows, first_constant;
+    uint64_t constant_key; /* of most of them, if of more than half; and what speaks for it */
+    int64_t constant_votes;
     uint64_t first_key;
     int64_t other_rows; /* whose key is not the first read row's */
     int64_t saturated_rows, first_saturated;

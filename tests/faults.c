@@ -294,7 +294,7 @@ const struct fault FAULTS[FAULT_COUNT] = {
     {"labels-one-based", count_from_1, XENT_MISTAKE, 1, "first_label", CLASSES},
     {"labels-one-based", count_from_1_in_range, XENT_MISTAKE, 0, NULL, 0},
     {"undeclared-ignore", mark_some, XENT_MISTAKE, 1, "bad_labels", MARKED},
-    {"undeclared-ignore", zero_some, XENT_MISTAKE, 0, "label", 0},
+    {"undeclared-ignore", zero_some, XENT_WARNING, 0, "label", 0},
     {"undeclared-ignore", pad, XENT_MISTAKE, 0, "rows_at_ends", 40},
     {"label-out-of-range", out_of_range, XENT_MISTAKE, 1, "first_row", 3},
     {"nothing-counted", ignore_all, XENT_MISTAKE, 1, "ignored", ROWS},
@@ -444,6 +444,40 @@ static void lag(struct batch *b) {
     for (int i = 1; i < ROWS; i++)
         b->logits[i * CLASSES + b->label[chance(&b->dice, 90) ? i - 1 : i]] += 20;
 }
+/* One class, of which two thirds of the rows are right. */
+static void one_class(struct batch *b) {
+    for (int i = 0; i < ROWS; i++) {
+        b->label[i] = 6;
+        b->logits[i * CLASSES + (chance(&b->dice, 66) ? 6 : draw(&b->dice, CLASSES))] += 20;
+    }
+}
+/* Equal rows of class 0, which comes last. */
+static void leaves(struct batch *b) {
+    for (int i = 0; i < ROWS; i++) {
+        b->label[i] = i < HALF;
+        for (int c = 0; c < CLASSES; c++)
+            b->logits[i * CLASSES + c] = -9;
+        b->logits[i * CLASSES + (b->label[i] != chance(&b->dice, 5))] = 4;
+    }
+    for (int i = ROWS - 40; i < ROWS; i++)
+        b->logits[i * CLASSES] = 4, b->logits[i * CLASSES + 1] = -9;
+}
+/* Two classes, of which a few rows get as many votes. */
+static void ties(struct batch *b) {
+    b->x = xent_matrix(b->logits, XENT_F32, ROWS, 2);
+    for (int i = 0; i < ROWS; i++) {
+        b->label[i] %= 2;
+        b->logits[2 * i] = 1;
+        b->logits[2 * i + 1] = i % 25 == 0 ? 1 : b->label[i] != chance(&b->dice, 10) ? 2 : 0;
+    }
+}
+/* f64 far from 0, where a float tells none of them apart. */
+static void far_off(struct batch *b) {
+    static double far[ROWS * CLASSES];
+    for (int i = 0; i < ROWS * CLASSES; i++)
+        far[i] = (double)b->logits[i] + 1e9;
+    b->x = xent_matrix(far, XENT_F64, ROWS, CLASSES);
+}
 static void nothing(struct batch *b) {
     (void)b;
 }
@@ -468,4 +502,8 @@ void (*const CLEAN[CLEAN_COUNT])(struct batch *b) = {nothing,
                                                      draw_labels,
                                                      background,
                                                      harder_views,
-                                                     lag};
+                                                     lag,
+                                                     one_class,
+                                                     leaves,
+                                                     ties,
+                                                     far_off};
