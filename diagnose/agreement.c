@@ -95,14 +95,25 @@ static void report_worse(xent_diagnosis *all, const skill *has, double chance) {
 
 /* A loss within a tenth of ln C, hardly any claim, and no skill behind it. Weights drawn at random
  * send similar rows the same way, so agreement may be above chance or below; that says nothing. */
-void judge_training(xent_diagnosis *all) {
+static bool is_ignorant(const xent_diagnosis *all, const skill *has) {
     const double hardly = 0.1;
-    if (all->judged == 0 || all->classes < 2 || has_mistake(all))
+    double ignorance = log((double)all->classes), share = 1.0 / (double)all->classes;
+    return fabs(has->loss - ignorance) <= hardly * ignorance &&
+           (has->confidence - share) / (1.0 - share) <= hardly && has->ruled_out <= test_level();
+}
+
+bool knows_nothing(const xent_diagnosis *all) {
+    if (all->judged == 0 || all->classes < 2)
+        return false;
+    const skill has = find_skill(all);
+    return is_ignorant(all, &has);
+}
+
+void judge_training(xent_diagnosis *all) {
+    if (all->judged == 0 || all->classes < 2 || hides_agreement(all))
         return;
     const skill has = find_skill(all);
-    double ignorance = log((double)all->classes), share = 1.0 / (double)all->classes;
-    if (fabs(has.loss - ignorance) <= hardly * ignorance &&
-        (has.confidence - share) / (1.0 - share) <= hardly && has.ruled_out <= test_level())
+    if (is_ignorant(all, &has))
         report_untrained(all, &has);
 }
 
@@ -138,7 +149,7 @@ static bool is_too_good(const xent_diagnosis *all, const skill *has) {
 static void judge_leakage(xent_diagnosis *all, const skill *has) {
     if (all->classes < 2 || has->expected > 0.9 || !is_too_good(all, has))
         return;
-    record *finding = add_finding(all, "leakage", XENT_WARNING, 0.8);
+    record *finding = add_finding(all, "leakage", XENT_NOTE, 0.95);
     say(finding,
         "all %" PRId64 " rows are predicted right, with a mean loss of %.3g: labels seem to reach "
         "the logits",
@@ -152,7 +163,7 @@ void judge_agreement(xent_diagnosis *all) {
     if (all->judged == 0 || all->classes < 2)
         return;
     const skill has = find_skill(all);
-    if (has.expected < 1.0 && !has_mistake(all) && !has_finding(all, "untrained"))
+    if (has.expected < 1.0 && !hides_agreement(all) && !has_finding(all, "untrained"))
         judge_little(all, &has);
     judge_leakage(all, &has);
 }

@@ -115,7 +115,11 @@ void add_evidence(record *finding, const char *name, double value);
 void set_unscorable(xent_diagnosis *all, record *finding);
 void sort_findings(xent_diagnosis *all);
 bool has_finding(const xent_diagnosis *all, const char *id);
-bool has_mistake(const xent_diagnosis *all);
+/* Whether a mistake was found that changes what the agreement of all rows says. */
+bool hides_agreement(const xent_diagnosis *all);
+/* Whether the loss and the confidence are those of a model that knows nothing, and agreement is far
+ * from full skill. */
+bool knows_nothing(const xent_diagnosis *all);
 
 /* "return refuse(error, status, ...)" */
 xent_status refuse(xent_error *error, xent_status status, const char *format, ...)
