@@ -90,6 +90,23 @@ static void count_moved(const xent_diagnosis *all, assignment *held) {
         held->moved += held->to[c] != c && all->label_counts[c] > 0;
 }
 
+/* A run counts once, for what most of its rows agree with. */
+static void count_runs(const xent_diagnosis *all, assignment *held) {
+    comparison runs = {0, 0, 0};
+    int64_t balance = 0;
+    for (int64_t row = 0; row < all->rows; row++) {
+        int32_t label = all->labels[row], prediction = all->predictions[row];
+        if (label >= 0 && label < all->classes && held->to[label] != label && prediction >= 0)
+            balance += (prediction == held->to[label]) - (prediction == label);
+        if (row + 1 < all->rows && all->labels[row + 1] == label)
+            continue;
+        runs.other_only += balance > 0;
+        runs.given_only += balance < 0;
+        balance = 0;
+    }
+    held->chance_of_runs = chance_of(&runs);
+}
+
 static xent_status run(fitting *fit, assignment *held) {
     const xent_diagnosis *all = fit->all;
     held->to = take_array(all->classes, sizeof *held->to);
@@ -105,8 +122,10 @@ static xent_status run(fitting *fit, assignment *held) {
             return XENT_OK;
     }
     xent_status status = try_halves_crosswise(fit, held);
-    if (status == XENT_OK && held->found)
+    if (status == XENT_OK && held->found) {
         count_moved(all, held);
+        count_runs(all, held);
+    }
     return status;
 }
 
