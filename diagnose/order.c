@@ -354,7 +354,8 @@ xent_status judge_order(xent_diagnosis *all) {
         try_halves(&entered);
     }
     try_transposed(&entered);
-    xent_status status = knows_nothing(all) ? XENT_OK : try_classes(&entered, &held);
+    xent_status status =
+        knows_nothing(all) && !entered.any ? XENT_OK : try_classes(&entered, &held);
     if (status == XENT_OK && entered.any && !is_known(all, entered.best.kind)) {
         const comparison *found = &entered.best.found;
         double judged = (double)(all->judged > 0 ? all->judged : 1);
