@@ -113,8 +113,11 @@ static int check_rows(const loss_call *call) {
     int64_t rows = element_count(&call->labels.tensor);
     if (rows < INT32_MAX)
         return EX_OK;
-    return complain(EX_DATAERR, "check a part of the rows, as --shape and --offset choose it",
-                    "%" PRId64 " rows are more than `xent check` counts (2^31 - 2)", rows);
+    return complain(EX_DATAERR, NULL,
+                    "%" PRId64
+                    " rows are more than `xent check` counts (2^31 - 2): check a part of "
+                    "them (--shape, --labels-shape, --offset)",
+                    rows);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */

@@ -105,7 +105,8 @@ typedef struct xent_diagnosis xent_diagnosis;
 
 /* All of a batch in memory: begin, add, finish. On XENT_OK *diagnosis is finished and to be freed;
  * that is so too if the batch cannot be scored, which then is its first finding. On any other
- * status (XENT_BAD_ARGUMENT, XENT_NO_MEMORY) *diagnosis is NULL.
+ * status (XENT_BAD_ARGUMENT, XENT_NO_MEMORY, or what xent_count_labels says of the options and the
+ * labels) *diagnosis is NULL.
  *   logits, labels   as in xent_cross_entropy, and besides: labels of a floating-point dtype, and
  *                    any shapes, since what does not fit is a finding
  *   options          NULL or as in xent_cross_entropy; read are logits_are, class_axis, ignore,
