@@ -77,7 +77,7 @@ static int64_t next_offset(walk *rows) {
  * apart, and only differences matter. Not where values are compared with those of other rows. */
 static double far_from_zero(const xent_diagnosis *all, const char *row, int64_t class_stride) {
     const double far = 1024.0;
-    double most = -INFINITY, value;
+    double most = -(double)INFINITY, value;
     if (all->run.logits_are != XENT_LOGITS || all->run.softcap > 0.0 || all->across)
         return 0.0;
     for (int64_t c = 0; c < all->classes; c++) {
