@@ -93,6 +93,15 @@ class Check(Case):
         self.save("labels.npy", np.zeros(1000, int))
         self.refused(65, "check", "cut.npy", "labels.npy")
 
+    def test_more_rows_than_it_counts(self):
+        """Refused before they are read: the files are holes."""
+        for name, size in (("logits.bin", 2 << 31), ("labels.bin", 1 << 31)):
+            with open(self.path(name), "wb") as file:
+                file.truncate(size)
+        said = self.refused(65, "check", "logits.bin", "labels.bin", "--dtype", "f16", "--shape", f"{1 << 31},1",
+                            "--labels-dtype", "u8", "--labels-shape", str(1 << 31))
+        self.assertIn("2147483648 rows are more than", said)
+
     def test_blocks(self):
         """Larger than a block, of every type and order."""
         random = np.random.default_rng(2)
