@@ -14,17 +14,32 @@ typedef struct skill {
     double claimed;   /* the skill that the mean confidence claims */
     double ruled_out; /* the chance of so little agreement if the skill were a quarter of 1 */
     double unclaimed; /* and if it were a quarter of what is claimed */
+    double possible;  /* the most agreement that the class frequencies allow */
+    double largest;   /* share of a label */
 } skill;
+
+double expected_agreement(const xent_diagnosis *all) {
+    double sum = 0.0, rows = (double)(all->judged > 0 ? all->judged : 1);
+    for (int64_t c = 0; c < all->classes; c++)
+        sum += (double)all->label_counts[c] / rows * (double)all->prediction_counts[c] / rows;
+    return sum;
+}
 
 static double agreement_of_skill(const skill *has, double level) {
     return has->expected + level * (1.0 - has->expected);
 }
 
+static void find_bounds(const xent_diagnosis *all, skill *has) {
+    for (int64_t c = 0; c < all->classes; c++) {
+        double label = (double)all->label_counts[c] / has->rows;
+        has->possible += fmin(label, (double)all->prediction_counts[c] / has->rows);
+        has->largest = fmax(has->largest, label);
+    }
+}
+
 static skill find_skill(const xent_diagnosis *all) {
-    skill has = {.rows = (double)all->judged};
-    for (int64_t c = 0; c < all->classes; c++)
-        has.expected +=
-            (double)all->label_counts[c] / has.rows * (double)all->prediction_counts[c] / has.rows;
+    skill has = {.rows = (double)all->judged, .expected = expected_agreement(all)};
+    find_bounds(all, &has);
     has.agreement = (double)all->agreeing / has.rows;
     has.confidence = all->logit_facts.confidence / (double)all->logit_facts.read;
     has.loss = all->total.loss_sum / (double)all->total.counted;
@@ -80,15 +95,34 @@ static void report_worse(xent_diagnosis *all, const skill *has, double chance) {
 
 /* A loss within a tenth of ln C, hardly any claim, and no skill behind it. Weights drawn at random
  * send similar rows the same way, so agreement may be above chance or below; that says nothing. */
-void judge_training(xent_diagnosis *all) {
+static bool is_ignorant(const xent_diagnosis *all, const skill *has) {
     const double hardly = 0.1;
-    if (all->judged == 0 || all->classes < 2 || has_mistake(all))
+    double ignorance = log((double)all->classes), share = 1.0 / (double)all->classes;
+    return fabs(has->loss - ignorance) <= hardly * ignorance &&
+           (has->confidence - share) / (1.0 - share) <= hardly && has->ruled_out <= test_level();
+}
+
+bool knows_nothing(const xent_diagnosis *all) {
+    if (all->judged == 0 || all->classes < 2)
+        return false;
+    const skill has = find_skill(all);
+    return is_ignorant(all, &has);
+}
+
+void judge_training(xent_diagnosis *all) {
+    if (all->judged == 0 || all->classes < 2 || hides_agreement(all))
         return;
     const skill has = find_skill(all);
-    double ignorance = log((double)all->classes), share = 1.0 / (double)all->classes;
-    if (fabs(has.loss - ignorance) <= hardly * ignorance &&
-        (has.confidence - share) / (1.0 - share) <= hardly && has.ruled_out <= test_level())
+    if (is_ignorant(all, &has))
         report_untrained(all, &has);
+}
+
+/* Whether skill shows in agreement at all: of a single label it is the share of its predictions,
+ * in any order. */
+static bool can_show(const skill *has) {
+    const double one_label = 0.9;
+    return has->largest <= one_label &&
+           has->possible - has->expected >= 0.5 * has->claimed * (1.0 - has->expected);
 }
 
 /* Agreement of chance or so: not even a quarter of what is claimed, and little above chance. */
@@ -98,7 +132,7 @@ static void judge_little(xent_diagnosis *all, const skill *has) {
     if (worse <= level)
         report_worse(all, has, worse);
     else if (binomial_above(all->agreeing, all->judged, has->expected) > doubtful &&
-             has->claimed >= some_claim && has->unclaimed <= level)
+             has->claimed >= some_claim && has->unclaimed <= level && can_show(has))
         report_shuffled(all, has);
 }
 
@@ -115,7 +149,7 @@ static bool is_too_good(const xent_diagnosis *all, const skill *has) {
 static void judge_leakage(xent_diagnosis *all, const skill *has) {
     if (all->classes < 2 || has->expected > 0.9 || !is_too_good(all, has))
         return;
-    record *finding = add_finding(all, "leakage", XENT_WARNING, 0.8);
+    record *finding = add_finding(all, "leakage", XENT_NOTE, 0.95);
     say(finding,
         "all %" PRId64 " rows are predicted right, with a mean loss of %.3g: labels seem to reach "
         "the logits",
@@ -129,7 +163,7 @@ void judge_agreement(xent_diagnosis *all) {
     if (all->judged == 0 || all->classes < 2)
         return;
     const skill has = find_skill(all);
-    if (has.expected < 1.0 && !has_mistake(all) && !has_finding(all, "untrained"))
+    if (has.expected < 1.0 && !hides_agreement(all) && !has_finding(all, "untrained"))
         judge_little(all, &has);
     judge_leakage(all, &has);
 }

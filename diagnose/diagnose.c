@@ -268,12 +268,13 @@ static xent_status judge(xent_diagnosis *all) {
         return status;
     judge_labels(all);
     judge_values(all);
-    judge_training(all);
     status = judge_repeats(all);
     if (status == XENT_OK)
         status = judge_order(all);
-    if (status == XENT_OK)
-        status = judge_padding(all);
+    if (status != XENT_OK)
+        return status;
+    judge_training(all);
+    status = judge_padding(all);
     if (status != XENT_OK)
         return status;
     judge_agreement(all);

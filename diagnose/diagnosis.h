@@ -40,6 +40,8 @@ typedef struct logit_facts {
      * of them those that only probabilities far from 1/C can. */
     int64_t tried_rows, twice_rows, telling_rows;
     int64_t constant_rows, first_constant;
+    uint64_t constant_key; /* of most of them, if of more than half; and what speaks for it */
+    int64_t constant_votes;
     uint64_t first_key;
     int64_t other_rows; /* whose key is not the first read row's */
     int64_t saturated_rows, first_saturated;
@@ -113,7 +115,11 @@ void add_evidence(record *finding, const char *name, double value);
 void set_unscorable(xent_diagnosis *all, record *finding);
 void sort_findings(xent_diagnosis *all);
 bool has_finding(const xent_diagnosis *all, const char *id);
-bool has_mistake(const xent_diagnosis *all);
+/* Whether a mistake was found that changes what the agreement of all rows says. */
+bool hides_agreement(const xent_diagnosis *all);
+/* Whether the loss and the confidence are those of a model that knows nothing, and agreement is far
+ * from full skill. */
+bool knows_nothing(const xent_diagnosis *all);
 
 /* "return refuse(error, status, ...)" */
 xent_status refuse(xent_error *error, xent_status status, const char *format, ...)
@@ -141,6 +147,8 @@ void *take_array(int64_t count, size_t size);
 
 /* The level of each test. */
 double test_level(void);
+/* A0: how often independent labels and predictions of the same class frequencies agree. */
+double expected_agreement(const xent_diagnosis *all);
 
 xent_status find_duplicates(xent_diagnosis *all);
 void judge_labels(xent_diagnosis *all);         /* outside [0, C), marks, none counted */

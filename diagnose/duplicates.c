@@ -18,7 +18,7 @@ static bool same_rows(const xent_diagnosis *all, int64_t a, int64_t b) {
     return all->keys[a] == all->keys[b] && all->predictions[a] == all->predictions[b];
 }
 
-/* A hash table of rows: 0 is an empty place, else a row + 1. */
+/* A hash table of rows: 0 is an empty place, else a row + 1; negative: the row has its pair. */
 typedef struct table {
     int32_t *places;
     int bits;
@@ -38,7 +38,7 @@ static int32_t *find_same(const xent_diagnosis *all, const table *of, int64_t ro
 /* The place of an equal row, whatever its label. */
 static int32_t *find_equal(const xent_diagnosis *all, const table *of, int64_t row) {
     uint64_t mask = (UINT64_C(1) << of->bits) - 1, at = all->keys[row] >> (64 - of->bits);
-    while (of->places[at] != 0 && !same_rows(all, row, of->places[at] - 1))
+    while (of->places[at] != 0 && !same_rows(all, row, abs(of->places[at]) - 1))
         at = (at + 1) & mask;
     return &of->places[at];
 }
@@ -88,6 +88,8 @@ static double allowed_for(const reliability *known, double confidence) {
     return 1.0 - most * most;
 }
 
+/* Of equal rows the first and the second are a pair, the third and the fourth, ..: pairs that share
+ * no label are independent. */
 static void count_conflicts(xent_diagnosis *all, const table *of) {
     const reliability known = find_reliability(all);
     duplicates *found = &all->duplicates;
@@ -96,7 +98,7 @@ static void count_conflicts(xent_diagnosis *all, const table *of) {
             continue;
         int32_t *place = find_equal(all, of, row);
         int64_t other = *place - (int64_t)1;
-        *place = (int32_t)(row + 1);
+        *place = (int32_t)(other < 0 ? row + 1 : -(row + 1));
         if (other < 0)
             continue;
         found->pairs++;
@@ -127,7 +129,7 @@ xent_status find_duplicates(xent_diagnosis *all) {
 
 void judge_duplicates(xent_diagnosis *all) {
     const duplicates *found = &all->duplicates;
-    if (found->conflicts == 0 || has_mistake(all)) /* most labels are wrong then */
+    if (found->conflicts == 0 || hides_agreement(all)) /* most labels are wrong then */
         return;
     double chance =
         binomial_above(found->conflicts, found->pairs, found->allowed / (double)found->pairs);

@@ -12,11 +12,12 @@
 #define binomial_below xent_private_diagnose_binomial_below
 #define chance_of xent_private_diagnose_chance_of
 #define compare_rows xent_private_diagnose_compare_rows
+#define expected_agreement xent_private_diagnose_expected_agreement
 #define find_assignment xent_private_diagnose_find_assignment
 #define finish_sample xent_private_diagnose_finish_sample
 #define free_assignment xent_private_diagnose_free_assignment
 #define has_finding xent_private_diagnose_has_finding
-#define has_mistake xent_private_diagnose_has_mistake
+#define hides_agreement xent_private_diagnose_hides_agreement
 #define hypergeometric_above xent_private_diagnose_hypergeometric_above
 #define judge_agreement xent_private_diagnose_judge_agreement
 #define judge_classes xent_private_diagnose_judge_classes
@@ -42,6 +43,7 @@
 #define take_array xent_private_diagnose_take_array
 #define test_level xent_private_diagnose_test_level
 #define find_duplicates xent_private_diagnose_find_duplicates
+#define knows_nothing xent_private_diagnose_knows_nothing
 #define lies_in xent_private_diagnose_lies_in
 #define chance_of_columns xent_private_diagnose_chance_of_columns
 #define widen xent_private_diagnose_widen

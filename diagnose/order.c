@@ -26,20 +26,30 @@ typedef struct contest {
     bool any;
 } contest;
 
+/* Less 1, the labels C are classes too. */
+static int64_t compared(const xent_diagnosis *all, const candidate *tried) {
+    int64_t more = tried->kind == FROM_1 ? all->label_facts.one_too_many : 0;
+    return all->judged + more > 0 ? all->judged + more : 1;
+}
+
+static double agreement_after(const xent_diagnosis *all, const candidate *tried) {
+    return (double)tried->found.other / (double)compared(all, tried);
+}
+
 /* Whether these labels explain the predictions. `expected` is the share of rows in which they agree
  * if they have nothing to do with each other: what knows nothing may suit other labels better by
  * the frequencies of classes alone. And they must bring out a quarter of the skill that is
  * claimed. */
-static bool explains(const xent_diagnosis *all, const comparison *found, double expected) {
-    double after = (double)found->other / (double)all->judged;
+static bool explains(const xent_diagnosis *all, const candidate *tried, double expected) {
+    double after = agreement_after(all, tried);
     double claimed = all->logit_facts.confidence / (double)all->logit_facts.read;
-    return binomial_above(found->other, all->judged, expected) <= test_level() &&
+    return binomial_above(tried->found.other, compared(all, tried), expected) <= test_level() &&
            after - expected >= 0.25 * (claimed - expected);
 }
 
 static void enter(contest *entered, candidate tried, double expected) {
     tried.chance = chance_of(&tried.found);
-    if (tried.chance > test_level() || !explains(entered->all, &tried.found, expected))
+    if (tried.chance > test_level() || !explains(entered->all, &tried, expected))
         return;
     if (entered->any && tried.found.other <= entered->best.found.other)
         return;
@@ -179,11 +189,37 @@ static xent_status try_permuted(contest *entered, assignment *held) {
     against.given_only = entered->any ? entered->best.found.other : 0;
     if (entered->any && chance_of(&against) > test_level())
         return XENT_OK;
-    if (!explains(all, &tried.found, expected_of(all, 0, held->to)))
+    if (!explains(all, &tried, expected_of(all, 0, held->to)))
         return XENT_OK;
     entered->best = tried;
     entered->any = true;
     return XENT_OK;
+}
+
+/* What is wrong with classes alone. Weights drawn at random send similar rows the same way, so a
+ * model that knows nothing suits other names of classes. */
+static xent_status try_classes(contest *entered, assignment *held) {
+    try_negated(entered);
+    xent_status status = try_from_1(entered);
+    return status == XENT_OK ? try_permuted(entered, held) : status;
+}
+
+/* Whether the labels, and not only the model, are late. A model that follows labels which mostly
+ * stay is late at a few of them; labels that are moved belong to no row, so that where they differ
+ * from the right ones agreement is that of chance. */
+static bool is_moved(const xent_diagnosis *all, const candidate *best) {
+    const double much = 0.2, doubtful = 1e-3;
+    int64_t distance = best->by < 0 ? -best->by : best->by, differing = 0;
+    for (int64_t row = 0; row < all->rows - distance; row++)
+        differing += all->labels[row] != all->labels[row + distance];
+    double gain = (double)(best->found.other_only - best->found.given_only);
+    return gain >= much * (double)(all->rows - distance) &&
+           binomial_above(best->found.given_only, differing, expected_agreement(all)) > doubtful;
+}
+
+static int32_t severity_of(const xent_diagnosis *all, const candidate *best) {
+    bool shifted = best->kind == SHIFTED || best->kind == CAUSAL;
+    return shifted && !is_moved(all, best) ? XENT_NOTE : XENT_MISTAKE;
 }
 
 /* ---- report ---------------------------------------------------------------------------------- */
@@ -267,8 +303,9 @@ static record *report(xent_diagnosis *all, const candidate *best, const assignme
         [HALVES] = "halves-swapped",      [FROM_1] = "labels-one-based",
         [TRANSPOSED] = "classes-first",   [NEGATED] = "worse-than-chance",
         [PERMUTED] = "class-ids-permuted"};
-    double after = (double)best->found.other / (double)(all->judged > 0 ? all->judged : 1);
-    record *finding = add_finding(all, IDS[best->kind], XENT_MISTAKE, after < 1.0 ? after : 1.0);
+    double after = agreement_after(all, best);
+    record *finding =
+        add_finding(all, IDS[best->kind], severity_of(all, best), after < 1.0 ? after : 1.0);
     switch (best->kind) {
     case SHIFTED:
         say_shifted(finding, best);
@@ -304,22 +341,21 @@ static bool is_known(const xent_diagnosis *all, enum kind kind) {
 xent_status judge_order(xent_diagnosis *all) {
     contest entered = {.all = all};
     assignment held = {0};
-    /* Labels repeated to fit are made up; a model that knows nothing fits none, in any order. */
-    if (has_finding(all, "labels-repeated") || has_finding(all, "untrained"))
+    if (has_finding(all, "labels-repeated")) /* they are made up */
         return XENT_OK;
-    try_shifts(&entered);
-    try_halves(&entered);
+    /* Labels from 1 to C count from 1, in whatever order. */
+    if (all->label_facts.zeros > 0 || all->label_facts.one_too_many == 0) {
+        try_shifts(&entered);
+        try_halves(&entered);
+    }
     try_transposed(&entered);
-    try_negated(&entered);
-    xent_status status = try_from_1(&entered);
-    if (status == XENT_OK)
-        status = try_permuted(&entered, &held);
+    xent_status status = knows_nothing(all) ? XENT_OK : try_classes(&entered, &held);
     if (status == XENT_OK && entered.any && !is_known(all, entered.best.kind)) {
         const comparison *found = &entered.best.found;
         double judged = (double)(all->judged > 0 ? all->judged : 1);
         record *finding = report(all, &entered.best, &held);
         add_evidence(finding, "agreement", (double)all->agreeing / judged);
-        add_evidence(finding, "agreement_after", (double)found->other / judged);
+        add_evidence(finding, "agreement_after", agreement_after(all, &entered.best));
         add_evidence(finding, "rows_only_given", (double)found->given_only);
         add_evidence(finding, "rows_only_other", (double)found->other_only);
         add_evidence(finding, "chance", entered.best.chance);

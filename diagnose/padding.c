@@ -13,6 +13,7 @@ typedef struct mark {
     int32_t label;
     int64_t rows, failures;
     int64_t *predicted;
+    double sure; /* of its failures: sum of the largest probabilities */
 } mark;
 
 static void count_failures(const xent_diagnosis *all, mark *of) {
@@ -20,8 +21,10 @@ static void count_failures(const xent_diagnosis *all, mark *of) {
         of->predicted[c] = 0;
     for (int64_t row = 0; row < all->rows; row++) {
         int32_t prediction = all->predictions[row];
-        if (all->labels[row] == of->label && prediction >= 0 && prediction != of->label)
+        if (all->labels[row] == of->label && prediction >= 0 && prediction != of->label) {
             of->predicted[prediction]++;
+            of->sure += (double)all->confidence[row];
+        }
     }
 }
 
@@ -40,9 +43,17 @@ static double overlap(const xent_diagnosis *all, const mark *of) {
     return sum;
 }
 
+/* Rows that are left out are as easy as any: nearly as sure as all rows. Those of a hard class are
+ * not. */
+static bool is_sure(const xent_diagnosis *all, const mark *of) {
+    const double nearly = 0.9;
+    return of->sure / (double)of->failures >=
+           nearly * all->logit_facts.confidence / (double)all->logit_facts.read;
+}
+
 static void report(xent_diagnosis *all, const mark *of, double alike, double chance) {
     double rows = (double)of->rows;
-    record *finding = add_finding(all, "undeclared-ignore", XENT_MISTAKE, 0.2);
+    record *finding = add_finding(all, "undeclared-ignore", XENT_WARNING, 0.2);
     say(finding,
         "label %" PRId32 " seems to mark rows to leave out: %" PRId64 " of the %" PRId64
         " rows that have it are predicted as other classes, as varied as those of all other rows",
@@ -72,7 +83,8 @@ static bool is_mark(const xent_diagnosis *all, const mark *of, double *alike, do
     *chance =
         hypergeometric_above(of->failures, of->rows, all->judged - all->agreeing, all->judged);
     *alike = overlap(all, of);
-    return rate >= other_rate + much_worse && *chance <= test_level() && *alike >= varied;
+    return rate >= other_rate + much_worse && *chance <= test_level() && *alike >= varied &&
+           is_sure(all, of);
 }
 
 static bool judge_marks(xent_diagnosis *all, int64_t *predicted) {
@@ -99,6 +111,7 @@ static bool judge_marks(xent_diagnosis *all, int64_t *predicted) {
  * elsewhere. */
 typedef struct tail {
     int64_t sequences, with, rows, elsewhere;
+    int64_t labelled; /* elsewhere, with the label, whatever the row */
 } tail;
 
 static bool equals_last(const xent_diagnosis *all, int64_t row) {
@@ -114,17 +127,27 @@ static bool ends_in_mark(const xent_diagnosis *all) {
 }
 
 static tail find_tail(const xent_diagnosis *all) {
-    tail found = {0, 0, 0, 0};
+    tail found = {0, 0, 0, 0, 0};
     int64_t length = all->label_shape[all->label_ndim - 1];
     for (int64_t end = length; end <= all->rows; end += length, found.sequences++) {
         int64_t row = end - 1;
         for (; row >= end - length && equals_last(all, row); row--)
             found.rows++;
         found.with += row < end - 1;
-        for (; row >= end - length; row--)
+        for (; row >= end - length; row--) {
             found.elsewhere += equals_last(all, row);
+            found.labelled += all->labels[row] == all->labels[all->rows - 1];
+        }
     }
     return found;
+}
+
+/* Whether the rows of the label stand at the end of a single sequence, as where rows are sorted. */
+static bool is_sorted(const xent_diagnosis *all, const tail *found) {
+    int64_t row = all->rows - 1;
+    while (row >= 0 && all->labels[row] == all->labels[all->rows - 1])
+        row--;
+    return found->sequences == 1 && all->rows - 1 - row == found->rows + found->labelled;
 }
 
 /* If rows stood in random order, the rows at the ends would be the successes before as many
@@ -134,9 +157,10 @@ static void judge_tail(xent_diagnosis *all) {
     if (all->label_ndim == 0 || all->logit_facts.other_rows == 0 || !ends_in_mark(all))
         return;
     const tail found = find_tail(all);
-    if (found.rows < LEAST_ROWS || found.rows < LEAST_EACH * found.with)
+    if (found.rows < LEAST_ROWS || found.rows < LEAST_EACH * found.with || is_sorted(all, &found))
         return;
-    double share = (double)(found.elsewhere + 1) / (double)(all->rows - found.rows + 1);
+    int64_t others = found.sequences == 1 ? found.labelled : all->rows - found.rows;
+    double share = (double)(found.elsewhere + 1) / (double)(others + 1);
     double chance = binomial_above(found.rows, found.rows + found.sequences - 1, share);
     if (chance > test_level())
         return;
@@ -155,7 +179,7 @@ static void judge_tail(xent_diagnosis *all) {
 }
 
 xent_status judge_padding(xent_diagnosis *all) {
-    if (all->judged == 0 || has_mistake(all))
+    if (all->judged == 0 || hides_agreement(all))
         return XENT_OK;
     int64_t *predicted = take_array(all->classes, sizeof *predicted);
     if (!predicted)

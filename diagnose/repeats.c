@@ -42,7 +42,8 @@ typedef struct split {
 static split split_at(const xent_diagnosis *all, int64_t period) {
     split at = {0, 0, 0, 0};
     for (int64_t row = 0; row < period; row++) {
-        at.first += all->predictions[row] >= 0 && all->labels[row] >= 0;
+        at.first +=
+            all->predictions[row] >= 0 && all->labels[row] >= 0 && all->labels[row] < all->classes;
         at.first_agree += all->predictions[row] == all->labels[row];
     }
     at.rest = all->judged - at.first;
@@ -71,16 +72,32 @@ static void report_period(xent_diagnosis *all, int64_t period, const split *at, 
     add_evidence(finding, "chance", chance);
 }
 
-/* Both halves of a two-sided test. A border as short as chance makes it is no repetition. */
+/* Whether so long a border comes about by itself, as where a map begins and ends in its background:
+ * what tells are the rows in which the label changes. */
+static bool is_accident(const xent_diagnosis *all, int64_t period) {
+    int64_t changes = 0;
+    for (int64_t row = period + 1; row < all->rows; row++)
+        changes += all->labels[row] != all->labels[row - 1];
+    return (double)all->rows * pow(chance_of_equals(all), (double)changes) > test_level();
+}
+
+/* Labels of other rows agree by chance: not even half of the skill of the first rows, which harder
+ * rows keep, and not above what independent labels show. */
+static bool is_chance(const xent_diagnosis *all, const split *at) {
+    const double doubtful = 1e-3;
+    double expected = expected_agreement(all);
+    double half = expected + 0.5 * (rate(at->first_agree, at->first) - expected);
+    return binomial_below(at->rest_agree, at->rest, half) <= test_level() &&
+           binomial_above(at->rest_agree, at->rest, expected) > doubtful;
+}
+
+/* The first rows agree, and the rest only by chance. */
 static bool judge_period(xent_diagnosis *all, int64_t period) {
-    double accident = (double)all->rows * pow(chance_of_equals(all), (double)(all->rows - period));
-    if (period >= all->rows || accident > test_level())
+    if (period >= all->rows || is_accident(all, period))
         return false;
     split at = split_at(all, period);
-    double more = hypergeometric_above(at.first_agree, at.first, all->agreeing, all->judged);
-    double less = hypergeometric_above(at.rest_agree, at.rest, all->agreeing, all->judged);
-    double chance = fmin(1.0, 2.0 * fmin(more, less));
-    if (chance > test_level())
+    double chance = hypergeometric_above(at.first_agree, at.first, all->agreeing, all->judged);
+    if (chance > test_level() || !is_chance(all, &at))
         return false;
     report_period(all, period, &at, chance);
     return true;

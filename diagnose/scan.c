@@ -71,11 +71,34 @@ static int64_t next_offset(walk *rows) {
     return offset;
 }
 
+/* What is taken from a row of doubles before it is narrowed: floats tell values far from 0 hardly
+ * apart, and only differences matter. Not where values are compared with those of other rows. */
+static double far_from_zero(const xent_diagnosis *all, const char *row, int64_t class_stride) {
+    const double far = 1024.0;
+    double most = -INFINITY, value;
+    if (all->run.logits_are != XENT_LOGITS || all->run.softcap > 0.0 || all->across)
+        return 0.0;
+    for (int64_t c = 0; c < all->classes; c++) {
+        memcpy(&value, row + c * class_stride * (int64_t)sizeof value, sizeof value);
+        most = value > most ? value : most;
+    }
+    return isfinite(most) && fabs(most) > far ? most : 0.0;
+}
+
+static void narrow_from(const char *row, int64_t class_stride, int64_t classes, double offset,
+                        float *to) {
+    double value;
+    for (int64_t c = 0; c < classes; c++) {
+        memcpy(&value, row + c * class_stride * (int64_t)sizeof value, sizeof value);
+        to[c] = (float)(value - offset);
+    }
+}
+
 /* Up to GATHERED rows as floats with consecutive classes; rows[i] points at each. Rows that are so
  * already are left where they are. Along another axis neighbouring rows share lines of the cache,
  * so they are read together. */
 static void gather(xent_diagnosis *all, const xent_tensor *part, walk *from, int64_t count,
-                   const float **rows) {
+                   const float **rows, double *moved) {
     const char *data = part->data;
     const int64_t size = (int64_t)element_size(all->dtype);
     int64_t offsets[GATHERED];
@@ -83,11 +106,20 @@ static void gather(xent_diagnosis *all, const xent_tensor *part, walk *from, int
         all->dtype == XENT_F32 && from->class_stride == 1 && (uintptr_t)data % sizeof(float) == 0;
     for (int64_t i = 0; i < count; i++) {
         offsets[i] = next_offset(from);
+        moved[i] = all->dtype == XENT_F64
+                       ? far_from_zero(all, data + offsets[i] * size, from->class_stride)
+                       : 0.0;
         rows[i] =
             in_place ? (const float *)part->data + offsets[i] : all->gathered + i * all->classes;
     }
     if (in_place)
         return;
+    if (all->dtype == XENT_F64) {
+        for (int64_t i = 0; i < count; i++)
+            narrow_from(data + offsets[i] * size, from->class_stride, all->classes, moved[i],
+                        all->gathered + i * all->classes);
+        return;
+    }
     if (from->class_stride == 1) {
         for (int64_t i = 0; i < count; i++)
             widen(all->dtype, data + offsets[i] * size, all->classes,
@@ -209,10 +241,20 @@ static void note_first(int64_t *count, int64_t *first, int64_t row) {
         *first = row;
 }
 
-static void judge_row(xent_diagnosis *all, int64_t at, const float *logits, double lse) {
+/* The key that most constant rows have, by a vote (Boyer and Moore 1981). */
+static void vote(logit_facts *facts, uint64_t key) {
+    if (facts->constant_votes == 0)
+        facts->constant_key = key;
+    facts->constant_votes += facts->constant_key == key ? 1 : -1;
+}
+
+/* `moved`: what was taken from the logits, not from their log-sum-exp. */
+static void judge_row(xent_diagnosis *all, int64_t at, const float *logits, double lse,
+                      double moved) {
     logit_facts *facts = &all->logit_facts;
     const row_facts row = look_at_row(logits, all->classes);
-    double confidence = confidence_of(all, (double)row.most, lse);
+    double confidence =
+        confidence_of(all, (double)row.most, lse - (double)all->run.logit_scale * moved);
     all->confidence[at] = (float)confidence;
     all->keys[at] = key_of(&row, lse);
     facts->confidence += confidence;
@@ -220,8 +262,10 @@ static void judge_row(xent_diagnosis *all, int64_t at, const float *logits, doub
     if (facts->read == 0)
         facts->first_key = all->keys[at];
     facts->other_rows += all->keys[at] != facts->first_key;
-    if (row.least == row.most && all->classes > 1)
+    if (row.least == row.most && all->classes > 1) {
         note_first(&facts->constant_rows, &facts->first_constant, at);
+        vote(facts, all->keys[at]);
+    }
     if (row.most >= limit_of(all->dtype))
         note_first(&facts->saturated_rows, &facts->first_saturated, at);
     judge_label(all, at, &row, logits);
@@ -252,16 +296,17 @@ static void look_across(xent_diagnosis *all, int64_t at, const float *logits) {
 
 static void judge_rows(xent_diagnosis *all, const xent_tensor *part, int64_t rows) {
     const float *gathered[GATHERED];
+    double moved[GATHERED];
     walk from = begin_walk(part, all->class_axis);
     for (int64_t first = 0; first < rows; first += GATHERED) {
         int64_t count = rows - first < GATHERED ? rows - first : GATHERED;
-        gather(all, part, &from, count, gathered);
+        gather(all, part, &from, count, gathered, moved);
         for (int64_t i = 0; i < count; i++) {
             int64_t at = all->added + first + i;
             if (all->across)
                 look_across(all, at, gathered[i]);
             if (all->predictions[at] >= 0)
-                judge_row(all, at, gathered[i], all->lse[first + i]);
+                judge_row(all, at, gathered[i], all->lse[first + i], moved[i]);
             else if (all->labels[at] != IGNORED)
                 judge_poisoned(all, at, gathered[i]);
         }

@@ -58,18 +58,31 @@ static void judge_overflow(xent_diagnosis *all) {
     add_evidence(finding, "first_row", (double)first);
 }
 
-/* Rounding to 16 bits may make the few logits of a row equal now and then. */
-static const double CONSTANT_SHARE = 0.005;
+/* Rounding to 16 bits, and votes, may make the few logits of a row equal now and then; what is dead
+ * gives the same row each time. */
+static const double CONSTANT_SHARE = 0.005, CONSTANT_SHARE_OF_FEW = 0.25;
+enum { FEW_CLASSES = 4 };
+
+static int64_t count_dead(const xent_diagnosis *all) {
+    int64_t dead = 0;
+    for (int64_t row = 0; row < all->rows; row++)
+        dead += all->predictions[row] >= 0 && all->keys[row] == all->logit_facts.constant_key;
+    return dead;
+}
 
 static void judge_constant(xent_diagnosis *all) {
     const logit_facts *facts = &all->logit_facts;
     bool same_rows = facts->read > 3 && facts->other_rows == 0;
-    bool many =
-        facts->constant_rows > 1 && share(facts->constant_rows, facts->read) >= CONSTANT_SHARE;
-    if (all->classes < 2 || !(many || same_rows))
+    if (all->classes < 2 ||
+        !(same_rows ||
+          (facts->constant_rows > 1 && share(facts->constant_rows, facts->read) >= CONSTANT_SHARE)))
         return;
-    record *finding = add_finding(all, "constant-logits", XENT_MISTAKE,
-                                  same_rows ? 0.9 : share(facts->constant_rows, facts->read));
+    int64_t dead = count_dead(all);
+    double enough = all->classes <= FEW_CLASSES ? CONSTANT_SHARE_OF_FEW : CONSTANT_SHARE;
+    bool many = dead > 1 && share(dead, facts->read) >= enough;
+    record *finding =
+        add_finding(all, "constant-logits", same_rows || many ? XENT_MISTAKE : XENT_NOTE,
+                    same_rows ? 0.9 : share(facts->constant_rows, facts->read));
     if (same_rows && facts->constant_rows < facts->read)
         say(finding, "all %" PRId64 " rows are equal: the logits do not depend on the input",
             facts->read);
@@ -81,6 +94,7 @@ static void judge_constant(xent_diagnosis *all) {
     set_fix(finding, "Look for a layer that is dead, not loaded, or fed with zeros; ignore rows "
                      "that are padding.");
     add_evidence(finding, "rows_constant", (double)facts->constant_rows);
+    add_evidence(finding, "rows_constant_and_equal", (double)dead);
     add_evidence(finding, "rows_read", (double)facts->read);
     add_evidence(finding, "all_rows_equal", same_rows);
 }

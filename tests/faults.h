@@ -28,11 +28,11 @@ struct fault {
     const char *name; /* of evidence, and its value; NULL: none */
     double value;
 };
-enum { FAULT_COUNT = 50 };
+enum { FAULT_COUNT = 51 };
 extern const struct fault FAULTS[FAULT_COUNT];
 
 /* The batches of 80 % accuracy in which nothing is wrong, whatever they look like. */
-enum { CLEAN_COUNT = 18 };
+enum { CLEAN_COUNT = 25 };
 extern void (*const CLEAN[CLEAN_COUNT])(struct batch *b);
 
 #endif

@@ -55,6 +55,7 @@ static void each_mistake_comes_first(void **state) {
 }
 
 static void nothing_is_found_where_nothing_is_wrong(void **state) {
+    int alarms = 0;
     (void)state;
     for (size_t i = 0; i < CLEAN_COUNT; i++) {
         draw_batch(&batch, 80);
@@ -63,10 +64,12 @@ static void nothing_is_found_where_nothing_is_wrong(void **state) {
         for (int32_t k = 0; k < xent_diagnosis_count(found); k++) {
             const xent_finding *finding = xent_diagnosis_finding(found, k);
             if (finding->severity != XENT_NOTE)
-                fail_msg("clean batch %zu: %s: %s", i, finding->id, finding->message);
+                print_error("clean batch %zu: %s: %s\n", i, finding->id, finding->message);
+            alarms += finding->severity != XENT_NOTE;
         }
         xent_diagnosis_free(found);
     }
+    assert_int_equal(alarms, 0);
 }
 
 /* Of batches of the same model, drawn anew: far fewer alarms than the stated rate of 1 %. */
