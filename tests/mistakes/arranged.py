@@ -28,7 +28,7 @@ def whole(name: str, logits: np.ndarray, labels: np.ndarray, flags: tuple[str, .
     return Batch(logits, labels, source, np.arange(labels.size).reshape(labels.shape), flags)
 
 
-def drawn(predictions: np.ndarray, classes: int, random: np.random.Generator, sure: float = 4.0,
+def drawn(predictions: np.ndarray, classes: int, random: np.random.Generator, sure: float | np.ndarray = 4.0,
           noise: float = 0.5) -> np.ndarray:
     logits = random.normal(0, noise, (*predictions.shape, classes)).astype(np.float32)
     logits += (sure * (np.arange(classes) == predictions[..., None])).astype(np.float32)
@@ -141,11 +141,14 @@ def nearly_always(pick: Pick, random):
 
 @family("class 0 is all that is none of the others")
 def other_class(pick: Pick, random):
+    """The model is less sure of its rows, whatever it takes them for. Were it as sure as of any, nothing would tell
+    them from rows whose label is unknown and stored as 0."""
     classes = int(random.integers(5, 21))
     labels = random.integers(classes, size=some_count(random, 300, 3000))
     labels[random.random(len(labels)) < random.uniform(0, 0.4)] = 0
-    share = np.where(labels == 0, random.uniform(0.4, 0.6), 0.85)
-    return whole("other", drawn(right_in(share, labels, classes, random), classes, random, 3), labels)
+    predictions = right_in(np.where(labels == 0, random.uniform(0.4, 0.6), 0.85), labels, classes, random)
+    sure = np.where(labels == 0, random.uniform(1, 2), 4)[:, None]
+    return whole("other", drawn(predictions, classes, random, sure), labels)
 
 
 @family("positives first, a model with two answers")
