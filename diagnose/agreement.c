@@ -70,8 +70,18 @@ static void report_shuffled(xent_diagnosis *all, const skill *has) {
     add_evidence(finding, "chance", has->unclaimed);
 }
 
+/* Whether so little is known all the same: more than chance, and the loss saves more than the 0.999
+ * quantile of chi-squared with 1 degree of freedom. */
+static bool knows_a_little(const xent_diagnosis *all, const skill *has) {
+    const double notable = 10.83;
+    double saved = log((double)all->classes) - has->loss;
+    return binomial_above(all->agreeing, all->judged, has->expected) <= test_level() &&
+           2.0 * saved * (double)all->total.counted > notable;
+}
+
 static void report_untrained(xent_diagnosis *all, const skill *has) {
-    record *finding = add_finding(all, "untrained", XENT_WARNING, 0.5);
+    int32_t severity = knows_a_little(all, has) ? XENT_NOTE : XENT_WARNING;
+    record *finding = add_finding(all, "untrained", severity, 0.5);
     say(finding,
         "the mean loss, %.4g, is about that of no knowledge, ln %" PRId64 " = %.4g, and %.1f %% of "
         "the labels are predicted, as by chance",

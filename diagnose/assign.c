@@ -85,9 +85,41 @@ static xent_status try_halves_crosswise(const fitting *fit, assignment *held) {
     return held->found ? fit_half(fit, BOTH_HALVES, held->to) : XENT_OK;
 }
 
+/* The best assignment of many classes takes long, and where there is one the largest counts find
+ * nearly as good a one. */
+static xent_status try_quickly(const fitting *fit, int32_t *to, bool *hopeless) {
+    enum { MANY_CLASSES = 128 };
+    const double doubtful = 0.05;
+    const fitting quick = {.all = fit->all, .to = fit->to};
+    assignment held = {.to = to};
+    *hopeless = false;
+    if (fit->all->classes <= MANY_CLASSES || !fit->counts)
+        return XENT_OK;
+    xent_status status = try_halves_crosswise(&quick, &held);
+    *hopeless = held.chance > doubtful;
+    return status;
+}
+
 static void count_moved(const xent_diagnosis *all, assignment *held) {
     for (int64_t c = 0; c < all->classes; c++)
         held->moved += held->to[c] != c && all->label_counts[c] > 0;
+}
+
+/* A run counts once, for what most of its rows agree with. */
+static void count_runs(const xent_diagnosis *all, assignment *held) {
+    comparison runs = {0, 0, 0};
+    int64_t balance = 0;
+    for (int64_t row = 0; row < all->rows; row++) {
+        int32_t label = all->labels[row], prediction = all->predictions[row];
+        if (label >= 0 && label < all->classes && held->to[label] != label && prediction >= 0)
+            balance += (prediction == held->to[label]) - (prediction == label);
+        if (row + 1 < all->rows && all->labels[row + 1] == label)
+            continue;
+        runs.other_only += balance > 0;
+        runs.given_only += balance < 0;
+        balance = 0;
+    }
+    held->chance_of_runs = chance_of(&runs);
 }
 
 static xent_status run(fitting *fit, assignment *held) {
@@ -104,9 +136,14 @@ static xent_status run(fitting *fit, assignment *held) {
         if (!can_gain(fit))
             return XENT_OK;
     }
-    xent_status status = try_halves_crosswise(fit, held);
-    if (status == XENT_OK && held->found)
+    bool hopeless;
+    xent_status status = try_quickly(fit, held->to, &hopeless);
+    if (status == XENT_OK && !hopeless)
+        status = try_halves_crosswise(fit, held);
+    if (status == XENT_OK && held->found) {
         count_moved(all, held);
+        count_runs(all, held);
+    }
     return status;
 }
 

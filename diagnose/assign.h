@@ -15,6 +15,9 @@ typedef struct assignment {
     double chance;   /* of both halves together, at most */
     int32_t *to;     /* the predicted class of each label, from all rows */
     int64_t moved;   /* classes with labels that go to another one */
+    /* What the chance of so many runs of equal labels for the assignment is, of those that differ;
+     * rows of one run may all be right or wrong together, as frames of a clip are. */
+    double chance_of_runs;
 } assignment;
 
 /* XENT_OK or XENT_NO_MEMORY. */

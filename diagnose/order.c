@@ -217,7 +217,11 @@ static bool is_moved(const xent_diagnosis *all, const candidate *best) {
            binomial_above(best->found.given_only, differing, expected_agreement(all)) > doubtful;
 }
 
-static int32_t severity_of(const xent_diagnosis *all, const candidate *best) {
+static int32_t severity_of(const xent_diagnosis *all, const candidate *best,
+                           const assignment *held) {
+    const double doubtful = 0.01;
+    if (best->kind == PERMUTED && held->chance_of_runs > test_level())
+        return held->chance_of_runs > doubtful ? XENT_NOTE : XENT_WARNING;
     bool shifted = best->kind == SHIFTED || best->kind == CAUSAL;
     return shifted && !is_moved(all, best) ? XENT_NOTE : XENT_MISTAKE;
 }
@@ -295,6 +299,7 @@ static void say_permuted(record *finding, const assignment *held, const xent_dia
     set_fix(finding, "Use the class order that the model was trained with (compare the sorted "
                      "names of classes on both sides).");
     add_evidence(finding, "classes_moved", (double)held->moved);
+    add_evidence(finding, "chance_of_runs", held->chance_of_runs);
 }
 
 static record *report(xent_diagnosis *all, const candidate *best, const assignment *held) {
@@ -305,7 +310,7 @@ static record *report(xent_diagnosis *all, const candidate *best, const assignme
         [PERMUTED] = "class-ids-permuted"};
     double after = agreement_after(all, best);
     record *finding =
-        add_finding(all, IDS[best->kind], severity_of(all, best), after < 1.0 ? after : 1.0);
+        add_finding(all, IDS[best->kind], severity_of(all, best, held), after < 1.0 ? after : 1.0);
     switch (best->kind) {
     case SHIFTED:
         say_shifted(finding, best);
@@ -349,7 +354,8 @@ xent_status judge_order(xent_diagnosis *all) {
         try_halves(&entered);
     }
     try_transposed(&entered);
-    xent_status status = knows_nothing(all) ? XENT_OK : try_classes(&entered, &held);
+    xent_status status =
+        knows_nothing(all) && !entered.any ? XENT_OK : try_classes(&entered, &held);
     if (status == XENT_OK && entered.any && !is_known(all, entered.best.kind)) {
         const comparison *found = &entered.best.found;
         double judged = (double)(all->judged > 0 ? all->judged : 1);

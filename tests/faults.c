@@ -484,6 +484,14 @@ static void far_off(struct batch *b) {
         far[i] = (double)b->logits[i] + 1e9;
     b->x = xent_matrix(far, XENT_F64, ROWS, CLASSES);
 }
+/* Clips of 100 frames, half of which are taken for another class but for a few frames. */
+static void clips(struct batch *b) {
+    for (int i = 0; i < ROWS; i++) {
+        b->label[i] = i / 100;
+        int64_t taken = b->label[i] % 2 ? (b->label[i] + 4) % CLASSES : b->label[i];
+        b->logits[i * CLASSES + (chance(&b->dice, 90) ? taken : draw(&b->dice, CLASSES))] += 20;
+    }
+}
 static void nothing(struct batch *b) {
     (void)b;
 }
@@ -512,4 +520,5 @@ void (*const CLEAN[CLEAN_COUNT])(struct batch *b) = {nothing,
                                                      one_class,
                                                      leaves,
                                                      ties,
-                                                     far_off};
+                                                     far_off,
+                                                     clips};

@@ -10,6 +10,7 @@
 #include "faults.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,42 @@ static void each_mistake_comes_first(void **state) {
     }
 }
 
+static bool says(const xent_diagnosis *found, const char *id) {
+    bool said = false;
+    for (int32_t i = 0; i < xent_diagnosis_count(found); i++)
+        said |= strcmp(xent_diagnosis_finding(found, i)->id, id) == 0;
+    return said;
+}
+
+static void one_mistake_does_not_hide_another(void **state) {
+    (void)state;
+    draw_batch(&batch, 80);
+    batch.logits[137] = NAN;
+    for (int i = 0; i < ROWS; i++)
+        batch.label[i] = (batch.label[i] * 7 + i * 377) % CLASSES;
+    xent_diagnosis *found = diagnose(&batch);
+    assert_true(says(found, "nonfinite-rows") && says(found, "labels-shuffled"));
+    xent_diagnosis_free(found);
+}
+
+/* Of three equal rows two are a pair. */
+static void pairs_share_no_row(void **state) {
+    (void)state;
+    draw_batch(&batch, 80);
+    for (int i = 1; i < 3; i++)
+        memcpy(batch.logits + i * CLASSES, batch.logits, CLASSES * sizeof *batch.logits);
+    batch.label[0] = batch.label[2] = 4;
+    batch.label[1] = 5;
+    xent_diagnosis *found = diagnose(&batch);
+    assert_true(says(found, "conflicting-duplicates"));
+    for (int32_t i = 0; i < xent_diagnosis_count(found); i++) {
+        const xent_finding *finding = xent_diagnosis_finding(found, i);
+        if (strcmp(finding->id, "conflicting-duplicates") == 0)
+            assert_true(evidence(finding, "pairs") == 1);
+    }
+    xent_diagnosis_free(found);
+}
+
 static void nothing_is_found_where_nothing_is_wrong(void **state) {
     int alarms = 0;
     (void)state;
@@ -93,6 +130,8 @@ static void the_rate_of_false_alarms_holds(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_mistake_comes_first),
+        cmocka_unit_test(one_mistake_does_not_hide_another),
+        cmocka_unit_test(pairs_share_no_row),
         cmocka_unit_test(nothing_is_found_where_nothing_is_wrong),
         cmocka_unit_test(the_rate_of_false_alarms_holds),
     };
