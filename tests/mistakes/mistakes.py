@@ -479,7 +479,7 @@ def wrong_on_purpose(batch: Batch, random):
     return batch.labelled((batch.flat + random.integers(1, batch.classes, batch.rows)) % batch.classes)
 
 
-@mistake("leakage", "the label among the model's features")
+@mistake("leakage", "the label among the model's features", NOTED)
 def leakage(batch: Batch, random):
     if batch.source.leaked is None:
         return None
