@@ -9,6 +9,7 @@
 #include "progress.h"
 #include "tensors.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 /* The exit code where something was found. */
@@ -107,6 +108,15 @@ static int name_misfit(checking *work, int code) {
     return code;
 }
 
+/* Rows are counted in 32 bits. */
+static int check_rows(const loss_call *call) {
+    int64_t rows = element_count(&call->labels.tensor);
+    if (rows < INT32_MAX)
+        return EX_OK;
+    return complain(EX_DATAERR, "check a part of the rows, as --shape and --offset choose it",
+                    "%" PRId64 " rows are more than `xent check` counts (2^31 - 2)", rows);
+}
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 static int run_steps(checking *work) {
@@ -122,6 +132,8 @@ static int run_steps(checking *work) {
     code = explain_fit(call);
     if (code == EX_DATAERR)
         return name_misfit(work, code);
+    if (code == EX_OK)
+        code = check_rows(call);
     if (code == EX_OK)
         code = load_files(call);
     if (code == EX_OK)

@@ -27,7 +27,9 @@ static bool is_square(const xent_diagnosis *all) {
 xent_status make_scan(xent_diagnosis *all) {
     int64_t part = all->rows < PART_ROWS ? all->rows : PART_ROWS;
     all->lse = take_array(part, sizeof *all->lse);
-    all->gathered = take_array(all->classes, GATHERED * sizeof *all->gathered);
+    int64_t gathered = all->rows < GATHERED ? all->rows : GATHERED;
+    all->gathered =
+        take_array(all->classes, (size_t)(gathered > 0 ? gathered : 1) * sizeof *all->gathered);
     if (!all->lse || !all->gathered)
         return XENT_NO_MEMORY;
     if (is_square(all)) {
@@ -94,9 +96,21 @@ static void narrow_from(const char *row, int64_t class_stride, int64_t classes, 
     }
 }
 
+/* Along another axis neighbouring rows share lines of the cache, so they are read together. */
+static void widen_rows(xent_diagnosis *all, const char *data, const int64_t *offsets,
+                       int64_t class_stride, int64_t count) {
+    const int64_t size = (int64_t)element_size(all->dtype);
+    for (int64_t i = 0; i < count && class_stride == 1; i++)
+        widen(all->dtype, data + offsets[i] * size, all->classes, all->gathered + i * all->classes);
+    for (int64_t c = 0; c < all->classes && class_stride != 1; c++) {
+        for (int64_t i = 0; i < count; i++)
+            all->gathered[i * all->classes + c] =
+                widen_one(all->dtype, data + (offsets[i] + c * class_stride) * size);
+    }
+}
+
 /* Up to GATHERED rows as floats with consecutive classes; rows[i] points at each. Rows that are so
- * already are left where they are. Along another axis neighbouring rows share lines of the cache,
- * so they are read together. */
+ * already are left where they are. `moved`: what was taken from each. */
 static void gather(xent_diagnosis *all, const xent_tensor *part, walk *from, int64_t count,
                    const float **rows, double *moved) {
     const char *data = part->data;
@@ -112,24 +126,12 @@ static void gather(xent_diagnosis *all, const xent_tensor *part, walk *from, int
         rows[i] =
             in_place ? (const float *)part->data + offsets[i] : all->gathered + i * all->classes;
     }
-    if (in_place)
-        return;
-    if (all->dtype == XENT_F64) {
-        for (int64_t i = 0; i < count; i++)
+    if (!in_place)
+        widen_rows(all, data, offsets, from->class_stride, count);
+    for (int64_t i = 0; i < count; i++) {
+        if (moved[i] != 0.0)
             narrow_from(data + offsets[i] * size, from->class_stride, all->classes, moved[i],
                         all->gathered + i * all->classes);
-        return;
-    }
-    if (from->class_stride == 1) {
-        for (int64_t i = 0; i < count; i++)
-            widen(all->dtype, data + offsets[i] * size, all->classes,
-                  all->gathered + i * all->classes);
-        return;
-    }
-    for (int64_t c = 0; c < all->classes; c++) {
-        for (int64_t i = 0; i < count; i++)
-            all->gathered[i * all->classes + c] =
-                widen_one(all->dtype, data + (offsets[i] + c * from->class_stride) * size);
     }
 }
 

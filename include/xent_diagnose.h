@@ -40,8 +40,9 @@
  *   count once. Besides, of as many rows of one label as of another, a class is not predicted more
  *   often for the other's than for its own, where labels are right: Binomial(n, 1/2) again.
  *   Repeated labels: they are periodic to the end of the batch, or constant in aligned runs, and
- *   the rows beyond the first period agree less: Fisher's exact test (hypergeometric tail); the
- *   sign test for runs. Periodic labels that fit all rows alike are no mistake.
+ *   the rows beyond the first period agree less: Fisher's exact test (hypergeometric tail), and no
+ *   better than by chance; the sign test for runs. Periodic labels that fit all rows alike, or the
+ *   rest less well but beyond chance (harder rows), are no mistake.
  *   Shuffled labels, an untrained model: agreement is what independent labels and predictions with
  *   the same class frequencies would show, A0 = sum_c f_labels(c)*f_predictions(c), and an
  *   agreement of a quarter of the skill (A - A0)/(1 - A0) that is claimed is ruled out by the
@@ -50,6 +51,15 @@
  *   max p^2, where max p is the model's or, if that is less, the agreement of rows of such
  *   confidence; the count of conflicts has at most the binomial tail of the mean of 1 - max p^2
  *   (Hoeffding 1956).
+ *
+ * Rows are assumed to be independent given their labels; frames of a clip and pixels of an object
+ * are right or wrong together, and count for more than they are. Two tests allow for it: shifts ask
+ * for a gain in a fifth of the rows, so that a model that follows its labels late gets a note; and
+ * permuted ids ask for a second sign test, in which a run of equal labels counts once: above the
+ * level the finding is a warning, above 1 % a note. A model that is always late, on labels that
+ * change often, cannot be told from labels that are shifted, nor a first part that is right from
+ * others that are right by chance alone from repeated labels. A hard class 0 whose failures are as
+ * sure and as varied as all rows is taken for a mark (a warning).
  *
  * Notes are worth knowing and nothing wrong; they have no stated rate. docs/check.md has a page of
  * all findings with their conditions. */
@@ -108,9 +118,10 @@ XENT_API xent_status xent_diagnose(const xent_tensor *logits, const xent_tensor 
 /* A batch in parts, as one whose logits are larger than memory. Of `logits` only shape and dtype
  * are read here; the labels are read to the end, unless the two do not fit together: then their
  * data may be NULL, and the diagnosis is finished at once (xent_diagnosis_scorable says 0).
- * Memory: some 40 bytes a row, 40 a class, a table of classes^2 counts of 4 bytes for up to 1000
- * classes, and a few rows of logits. Options are copied; the executor must live
- * until the diagnosis is finished. */
+ * Memory: some 40 bytes a row, 40 a class, and for up to 1000 classes a table of classes^2 counts
+ * of 4 bytes, for more up to 60 bytes a row; and a few rows of logits. At most 2^31 - 2 rows
+ * (XENT_BAD_ARGUMENT). Options are copied; the executor must live until the diagnosis is
+ * finished. */
 XENT_API xent_status xent_diagnosis_begin(const xent_tensor *logits, const xent_tensor *labels,
                                           const xent_options *options, xent_diagnosis **diagnosis,
                                           xent_error *error);

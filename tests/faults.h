@@ -32,7 +32,9 @@ enum { FAULT_COUNT = 51 };
 extern const struct fault FAULTS[FAULT_COUNT];
 
 /* The batches of 80 % accuracy in which nothing is wrong, whatever they look like. */
-enum { CLEAN_COUNT = 26 };
+enum { CLEAN_COUNT = 18 };
 extern void (*const CLEAN[CLEAN_COUNT])(struct batch *b);
+enum { HABIT_COUNT = 9 };
+extern void (*const HABITS[HABIT_COUNT])(struct batch *b);
 
 #endif

@@ -91,22 +91,28 @@ static void pairs_share_no_row(void **state) {
     xent_diagnosis_free(found);
 }
 
-static void nothing_is_found_where_nothing_is_wrong(void **state) {
+static int count_alarms(const char *name, void (*const made[])(struct batch *b), int count) {
     int alarms = 0;
-    (void)state;
-    for (size_t i = 0; i < CLEAN_COUNT; i++) {
+    for (int i = 0; i < count; i++) {
         draw_batch(&batch, 80);
-        CLEAN[i](&batch);
+        made[i](&batch);
         xent_diagnosis *found = diagnose(&batch);
         for (int32_t k = 0; k < xent_diagnosis_count(found); k++) {
             const xent_finding *finding = xent_diagnosis_finding(found, k);
-            if (finding->severity != XENT_NOTE)
-                print_error("clean batch %zu: %s: %s\n", i, finding->id, finding->message);
-            alarms += finding->severity != XENT_NOTE;
+            if (finding->severity == XENT_NOTE)
+                continue;
+            print_error("%s batch %d: %s: %s\n", name, i, finding->id, finding->message);
+            alarms++;
         }
         xent_diagnosis_free(found);
     }
-    assert_int_equal(alarms, 0);
+    return alarms;
+}
+
+static void nothing_is_found_where_nothing_is_wrong(void **state) {
+    (void)state;
+    assert_int_equal(count_alarms("clean", CLEAN, CLEAN_COUNT), 0);
+    assert_int_equal(count_alarms("usual", HABITS, HABIT_COUNT), 0);
 }
 
 /* Of batches of the same model, drawn anew: far fewer alarms than the stated rate of 1 %. */
