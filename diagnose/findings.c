@@ -79,7 +79,7 @@ bool hides_agreement(const xent_diagnosis *all) {
         if (finding->severity == XENT_MISTAKE && !concerns_few(finding->id))
             return true;
     }
-    return false;
+    return has_finding(all, "undeclared-ignore"); /* a warning too */
 }
 
 xent_status refuse(xent_error *error, xent_status status, const char *format, ...) {
