@@ -22,6 +22,7 @@ class Batch:
     places: np.ndarray  # which rows of the source they are, in the shape of the labels
     flags: tuple[str, ...] = ()
     swapped: bool = False  # the two files change places on the command line
+    shown: dict[str, float] = field(default_factory=dict)  # numbers that the finding of a mistake must show
 
     def but(self, **changes) -> Batch:
         return replace(self, **changes)

@@ -23,16 +23,14 @@ UNSCORABLE, FOUND, NOTED = 65, 1, 0
 @dataclass(frozen=True)
 class Mistake:
     """finding: the id that must come first, with the exit code that belongs to it. for_two: accepted as well where
-    there are two classes, since exchanged names and negated logits are the same numbers there. evidence: numbers that
-    the finding must show. quiet: in which clean batches the finding may be a note, since they
-    show the same without a mistake."""
+    there are two classes, since exchanged names and negated logits are the same numbers there. quiet: in which clean
+    batches the finding may be a note, since they show the same without a mistake."""
 
     finding: str
     name: str
     make: Maker
     code: int = FOUND
     for_two: str = ""
-    evidence: Callable[[Batch, Batch], dict[str, float]] | None = None
     quiet: Callable[[Batch], bool] = lambda batch: False
 
 
@@ -178,14 +176,11 @@ def unknown_as_zero(batch: Batch, random):
 # ---- labels of other rows --------------------------------------------------------------------------------------------
 
 
-def part_length(share: float) -> Callable[[Batch, Batch], dict[str, float]]:
-    return lambda clean, made: {"period": int(share * clean.rows)}
-
-
 def repeat_part(name: str, share: float) -> None:
-    @mistake("labels-repeated", name, evidence=part_length(share))
+    @mistake("labels-repeated", name)
     def make(batch: Batch, random):
-        return batch.labelled(np.resize(batch.flat[:int(share * batch.rows)], batch.rows))
+        period = int(share * batch.rows)
+        return batch.labelled(np.resize(batch.flat[:period], batch.rows)).but(shown={"period": period})
 
 
 repeat_part("half of the labels, concatenated twice", 0.5)
@@ -198,7 +193,8 @@ repeat_part("np.resize of 80 %", 0.8)
 @mistake("labels-repeated", "np.repeat of half of the labels, or of a fifth")
 def repeat_each(batch: Batch, random):
     times = int(random.choice([2, 5]))
-    return batch.labelled(np.repeat(batch.flat, times)[:batch.rows])
+    made = batch.labelled(np.repeat(batch.flat, times)[:batch.rows])
+    return made.but(shown={"repeated_each": times, "period": batch.rows // times})
 
 
 def any_shift(random: np.random.Generator) -> int:
@@ -207,7 +203,17 @@ def any_shift(random: np.random.Generator) -> int:
 
 @mistake("labels-shifted", "np.roll by -3 to 3")
 def rolled(batch: Batch, random):
-    return batch.labelled(np.roll(batch.flat, any_shift(random)))
+    shift = any_shift(random)
+    return batch.labelled(np.roll(batch.flat, shift)).but(shown={"shift": shift})
+
+
+def faint(batch: Batch) -> Batch:
+    return with_logits(batch, lambda z: (z * 0.01).astype(np.float32))
+
+
+@mistake("labels-shifted", "np.roll by -3 to 3, logits 100 times too small")
+def rolled_faint(batch: Batch, random):
+    return rolled(faint(batch), random)
 
 
 @mistake("labels-shifted", "cut: logits[:-k], labels[k:], k of -3 to 3")
@@ -215,16 +221,17 @@ def cut(batch: Batch, random):
     shift = any_shift(random)
     keep = (slice(None, -abs(shift)), slice(abs(shift), None))
     logits, labels = keep if shift > 0 else keep[::-1]
+    shown = {"shift": -shift}  # the label of row i is that of row i - shift
     if is_text(batch):
-        return batch.but(logits=batch.logits[:, logits], labels=batch.labels[:, labels])
-    return batch.but(logits=batch.logits[logits], labels=batch.labels[labels])
+        return batch.but(logits=batch.logits[:, logits], labels=batch.labels[:, labels], shown=shown)
+    return batch.but(logits=batch.logits[logits], labels=batch.labels[labels], shown=shown)
 
 
 @mistake("labels-shifted", "a causal model's inputs for its labels")
 def causal(batch: Batch, random):
     if not batch.source.name.startswith(("text-lm", "text-bigram")):
         return None
-    return batch.but(labels=batch.source.inputs[batch.places])
+    return batch.but(labels=batch.source.inputs[batch.places], shown={"shift": 1})
 
 
 @mistake("halves-swapped", "the halves of the labels exchanged")
@@ -235,6 +242,18 @@ def halves(batch: Batch, random):
 @mistake("labels-shuffled", "labels shuffled, logits not")
 def shuffled(batch: Batch, random):
     return batch.labelled(random.permutation(batch.flat))
+
+
+@mistake("labels-shuffled", "labels shuffled, 1,000 classes")
+def shuffled_thousand(batch: Batch, random):
+    """A row of three digits, of any three rows: their logits add up, as those of independent digits do."""
+    if batch.source.data != "digits":
+        return None
+    first, second, third = ((batch.logits[order], batch.labels[order])
+                            for order in (random.permutation(batch.rows) for _ in range(3)))
+    logits = first[0][:, :, None, None] + second[0][:, None, :, None] + third[0][:, None, None, :]
+    labels = 100 * first[1] + 10 * second[1] + third[1]
+    return batch.but(logits=logits.reshape(batch.rows, 1000)).labelled(random.permutation(labels))
 
 
 @mistake("labels-shuffled", "labels of another batch")
@@ -258,6 +277,11 @@ def wide(batch: Batch) -> bool:
 def permuted(batch: Batch, random):
     names = random.permutation(batch.classes)
     return rename(batch, names if (names != np.arange(batch.classes)).any() else names[::-1])
+
+
+@mistake("class-ids-permuted", "class ids in random order, logits 100 times too small", for_two="worse-than-chance")
+def permuted_faint(batch: Batch, random):
+    return permuted(faint(batch), random)
 
 
 @mistake("class-ids-permuted", "two class ids exchanged", for_two="worse-than-chance")

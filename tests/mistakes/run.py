@@ -25,6 +25,7 @@ from pathlib import Path
 
 try:
     import numpy as np
+    import arranged  # its clean batches join those of clean
     import batches
     import clean
     import mistakes
@@ -67,7 +68,7 @@ def verdict(mistake: mistakes.Mistake, batch: batches.Batch, made: batches.Batch
     if answer.code != mistake.code and not (answer.code == mistakes.NOTED and mistake.quiet(batch)):
         return f"{first}, exit {answer.code}"
     found = next(finding for finding in answer.findings if finding["id"] == first)
-    for key, value in (mistake.evidence(batch, made) if mistake.evidence else {}).items():
+    for key, value in made.shown.items():
         if found["evidence"].get(key) != value:
             return f"{first}, {key} {found['evidence'].get(key)} for {value}"
     return ""
