@@ -550,3 +550,83 @@ def test_the_formula_of_odd_weights_is_pytorch_s():
     with pytest.raises(IndexError):
         drop_in.cross_entropy(x, y, weight)
     assert _formula.loss((x, y, None, None), Rows(), 0, 0.0).isnan()
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), -1.0])
+def test_the_weight_of_a_class_that_no_label_names(odd):
+    x, y, _ = _case({}, (8, 5))
+    y = y.clamp(max=3)
+    weight = torch.tensor([0.5, 1, 2, 3, odd], dtype=torch.float64)
+    for reduction in ("mean", "sum", "none"):
+        ours, theirs = (
+            function(x, y, weight, reduction=reduction)
+            for function in (drop_in.cross_entropy, F.cross_entropy)
+        )
+        torch.testing.assert_close(ours, theirs)
+        assert ours.isfinite().all()
+        v = torch.rand_like(ours)
+        torch.testing.assert_close(
+            torch.autograd.grad(ours, x, v)[0], torch.autograd.grad(theirs, x, v)[0]
+        )
+    # Named by an ignored label's place holder, 0, alone.
+    y[y == 0] = -100
+    odd_first = torch.tensor([odd, 1, 2, 3, 1], dtype=torch.float64)
+    torch.testing.assert_close(
+        drop_in.cross_entropy(x, y, odd_first), F.cross_entropy(x, y, odd_first)
+    )
+
+
+def _by_every_way(x, y, **options):
+    """Loss and gradient, eager, by torch.func and by forward mode along ones."""
+
+    def loss(x):
+        return drop_in.cross_entropy(x, y, z_loss=0.1, **options).sum()
+
+    x = x.detach().requires_grad_()
+    value = loss(x)
+    (grad,) = torch.autograd.grad(value, x)
+    composed, again = torch.func.grad_and_value(loss)(x.detach())
+    along = torch.func.jvp(loss, (x.detach(),), (torch.ones_like(x),))[1]
+    return (value.detach(), grad, grad.sum()), (again, composed, along)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none", "row_mean"])
+def test_rows_of_weight_0_are_0_whatever_their_logits(reduction):
+    x, y, _ = _case({}, (6, 5))
+    x = x.detach().clone()
+    x[2] = torch.nan
+    weight = torch.tensor([1.0, 1, 0, 2, 1, 1], dtype=torch.float64)
+    eager, composed = _by_every_way(x, y, row_weight=weight, reduction=reduction)
+    assert eager[0].isfinite() and not eager[1][2].any()
+    torch.testing.assert_close(composed, eager, rtol=1e-11, atol=1e-14)
+    (second,) = torch.autograd.grad(
+        torch.autograd.grad(
+            drop_in.cross_entropy(x.requires_grad_(), y, row_weight=weight, reduction=reduction)
+            .sum(), x, create_graph=True,
+        )[0].sum(), x,
+    )  # fmt: skip
+    assert second.isfinite().all()
+
+
+@pytest.mark.parametrize("extra", ["weights", "labels"])
+def test_nothing_counted_teaches_nothing(extra):
+    x, y, _ = _case({}, (6, 5))
+    weight = torch.zeros(6, dtype=torch.float64) if extra == "weights" else None
+    y = y if extra == "weights" else torch.full_like(y, -100)
+    eager, composed = _by_every_way(x, y, row_weight=weight)
+    for value, grad, along in (eager, composed):
+        assert value.isnan() and not grad.any() and along == 0
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_traced_before_dispatch(reduction):
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    x, y, _ = _case({}, (6, 5))
+    x = x.detach()
+    traced = make_fx(
+        lambda x, y: drop_in.cross_entropy(x, y, reduction=reduction), pre_dispatch=True
+    )(x, y)
+    for other, labels in ((x, y), (2 * x + 1, y.roll(1)), (x.flip(0), y)):
+        expected = F.cross_entropy(other, labels, reduction=reduction)
+        torch.testing.assert_close(traced(other, labels), expected)
