@@ -203,7 +203,7 @@ MAY_IMPORT = {
     "_library": [],
     "_call": ["_library", "_errors"],
     "_options": ["_library", "_call", "_errors"],
-    "_total": ["_library", "_options"],
+    "_total": ["_library", "_errors", "_options"],
     "_dlpack": ["_library", "_call", "_errors"],
     "_arrays": ["_library", "_call", "_errors", "_dlpack"],
     "_functions": ["_library", "_call", "_errors", "_options", "_total", "_arrays"],
