@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import weakref
 
 import naive
 import numpy as np
@@ -192,18 +193,44 @@ def test_logits_used_twice():
     torch.testing.assert_close(ours, theirs)
 
 
-def test_changed_logits_do_not_matter():
+def test_changed_logits_matter_only_where_they_are_read_again():
+    """As in PyTorch: by the second derivative, and here by the first of the rows' losses."""
     x, y, _ = _case({}, (6, 5))
     leaf = x.detach().clone().requires_grad_()
-    z = leaf * 1
-    loss = drop_in.cross_entropy(z, y)
-    expected = torch.autograd.grad(F.cross_entropy(x, y), x)[0]
-    torch.testing.assert_close(torch.autograd.grad(loss, leaf)[0], expected)
+    for reduction in ("mean", "sum", "row_mean"):
+        z = leaf * 1
+        loss = drop_in.cross_entropy(z, y, reduction=reduction)
+        expected = torch.autograd.grad(drop_in.cross_entropy(x, y, reduction=reduction), x)[0]
+        with torch.no_grad():
+            z.zero_()
+        (grad,) = torch.autograd.grad(loss, leaf, retain_graph=True)
+        assert torch.equal(grad, expected)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            torch.autograd.grad(loss, leaf, create_graph=True)
     rows = drop_in.cross_entropy(z := leaf * 1, y, reduction="none")
     with torch.no_grad():
         z.zero_()
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         rows.sum().backward()
+
+
+def test_logits_are_let_go_of():
+    """By backward, though the loss is still there; and at once where hooks keep what is saved."""
+    x, y, _ = _case({}, (6, 5))
+    loss = drop_in.cross_entropy(z := x * 1, y)
+    alive, z = weakref.ref(z), None
+    torch.autograd.grad(loss, x, retain_graph=True)
+    assert alive() is not None
+    (first,) = torch.autograd.grad(loss, x, create_graph=True)
+    assert torch.autograd.grad(first.square().sum(), x, retain_graph=True)[0].any()
+    first = None
+    loss.backward()
+    assert alive() is None
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: t.detach().clone(), lambda t: t):
+        loss = drop_in.cross_entropy(z := x * 1, y)
+    alive, z = weakref.ref(z), None
+    assert alive() is None
+    loss.backward()
 
 
 def test_nothing_is_kept_alive():

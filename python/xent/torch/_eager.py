@@ -36,6 +36,19 @@ def is_plain(tensor: Tensor, labels: Tensor, *weights: Optional[Tensor]) -> bool
     )
 
 
+def _unchanged(ctx: Any) -> Tensor:
+    """The logits of forward, for second derivatives. The first does not need them any more, and
+    saved among the tensors it reads they would have to be unchanged for it as well."""
+    if ctx.logits._version != ctx.version:
+        raise RuntimeError(
+            f"one of the variables needed for gradient computation has been modified by an inplace "
+            f"operation: the logits are at version {ctx.logits._version}, expected {ctx.version}. "
+            f"With create_graph=True they must stay as they were when the loss was computed."
+        )
+    logits: Tensor = ctx.logits
+    return logits
+
+
 class _Reduced(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -52,16 +65,23 @@ class _Reduced(torch.autograd.Function):
         if total is not None:
             total.append(found)
         ctx.options = options
-        ctx.save_for_backward(logits, labels, class_weight, row_weight, grad)
+        ctx.logits, ctx.version = logits, logits._version
+        hooked = torch._C._autograd._top_saved_tensors_default_hooks(False) is not None
+        if hooked:  # checkpointing, or keeping elsewhere what is saved
+            ctx.logits = None
+        ctx.save_for_backward(labels, class_weight, row_weight, grad, logits if hooked else None)
         return loss
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
-        logits, labels, class_weight, row_weight, grad = ctx.saved_tensors
+        labels, class_weight, row_weight, grad, logits = ctx.saved_tensors
         if torch.is_grad_enabled():  # then the gradient has to know what it depends on
+            logits = _unchanged(ctx) if logits is None else logits
             inputs = (logits, labels, class_weight, row_weight)
             rows, reduction, denominator = ctx.options
             grad = _operators.reduced(*inputs, *rows, reduction, denominator, True)[1]
+        if not torch._C._autograd._get_current_graph_task_keep_graph():
+            ctx.logits = None  # freed as what is saved is
         return _operators.scaled(grad, upstream), None, None, None, None, None
 
 
