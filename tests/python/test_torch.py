@@ -194,7 +194,7 @@ def test_logits_used_twice():
 
 
 def test_changed_logits_matter_only_where_they_are_read_again():
-    """As in PyTorch: by the second derivative, and here by the first of the rows' losses."""
+    """By second derivatives, and by the first of the rows' losses."""
     x, y, _ = _case({}, (6, 5))
     leaf = x.detach().clone().requires_grad_()
     for reduction in ("mean", "sum", "row_mean"):
@@ -657,3 +657,22 @@ def test_traced_before_dispatch(reduction):
     for other, labels in ((x, y), (2 * x + 1, y.roll(1)), (x.flip(0), y)):
         expected = F.cross_entropy(other, labels, reduction=reduction)
         torch.testing.assert_close(traced(other, labels), expected)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "row_mean", "sum"])
+@pytest.mark.parametrize("upstream", [1024.0, -1024.0])
+def test_a_scaled_loss_lifts_float16_gradients_above_underflow(reduction, upstream):
+    x, y, options = _case({"weight": True, "row_weight": True}, (400, 500), torch.float16)
+    options["reduction"] = reduction
+    if reduction == "sum":
+        options["denominator"] = 1e6
+    exact = x.detach().double().requires_grad_()
+    wide = {k: v.double() if isinstance(v, torch.Tensor) else v for k, v in options.items()}
+    (upstream * drop_in.cross_entropy(exact, y, **wide)).backward()
+    loss = drop_in.cross_entropy(x, y, **options)
+    (grad,) = torch.autograd.grad(upstream * loss, x, retain_graph=True)
+    torch.testing.assert_close(grad.double(), exact.grad, rtol=1e-3, atol=4e-8)
+    with torch.no_grad():
+        x.add_(1)  # then what is left of forward has to do
+    (coarse,) = torch.autograd.grad(upstream * loss, x)
+    torch.testing.assert_close(coarse.double(), exact.grad, rtol=1e-3, atol=1024 * 6e-8)
