@@ -55,7 +55,9 @@ def test_ignored_labels_that_are_none(options):
             drop_in.cross_entropy(X, Y, ignore_index=label, **options)
         assert isinstance(refusal.value, xent.XentError)
     expected = drop_in.cross_entropy(X, Y, ignore_index=2, **options)
-    assert torch.equal(drop_in.cross_entropy(X, Y, ignore_index=torch.tensor(2), **options), expected)
+    assert torch.equal(
+        drop_in.cross_entropy(X, Y, ignore_index=torch.tensor(2), **options), expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,13 @@ def test_no_numbers(name):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("z_loss", 0.0), ("z_loss", 0.1), ("softcap", 2.0), ("logit_scale", 1.0), ("denominator", 3.0)],
+    [
+        ("z_loss", 0.0),
+        ("z_loss", 0.1),
+        ("softcap", 2.0),
+        ("logit_scale", 1.0),
+        ("denominator", 3.0),
+    ],
 )
 def test_numbers_that_are_to_be_learnt(name, value):
     learnt = torch.tensor(value, requires_grad=True)

@@ -79,10 +79,8 @@ def cross_entropy(
         and denominator is None and on_bad_label == "error" and not return_total
         and reduction != "row_mean"
     )  # fmt: skip
-    if not (_is_tensor(input) and _is_tensor(target)) or not (
-        (weight is None or _is_tensor(weight)) and (row_weight is None or _is_tensor(row_weight))
-    ):
-        raise _no_tensor(input=input, target=target, weight=weight, row_weight=row_weight)
+    if not _are_tensors(input, target, weight, row_weight):
+        raise _no_tensor(input, target, weight, row_weight)
     if not _is_ours(input, target, weight) or (plain and _eager.is_transformed()):
         if not plain:
             raise _not_ours(input, target, weight)
@@ -91,20 +89,12 @@ def cross_entropy(
         )
     if input.dtype not in _WIDE and torch.is_autocast_enabled("cpu"):
         input = input.float()  # as PyTorch's own function does
-    ignored = _ignored(ignore_index)
-    if (
-        plain
-        and type(label_smoothing) is float
-        and type(z_loss) is type(softcap) is type(logit_scale) is float
-    ):
-        rows, divisor = Rows(ignored, 0, label_smoothing), 0.0
+    if plain and _are_floats(label_smoothing, z_loss, softcap, logit_scale):
+        rows, divisor = Rows(_ignored(ignore_index), 0, label_smoothing), 0.0
     else:
-        _check_numbers(
-            label_smoothing=label_smoothing, z_loss=z_loss, softcap=softcap,
-            logit_scale=logit_scale, denominator=denominator,
-        )  # fmt: skip
+        _check_numbers(label_smoothing, z_loss, softcap, logit_scale, denominator)
         rows = Rows(
-            ignored,
+            _ignored(ignore_index),
             choice("on_bad_label", on_bad_label, ON_BAD_LABEL),
             real("label_smoothing", label_smoothing),
             real("z_loss", z_loss),
@@ -119,16 +109,23 @@ def cross_entropy(
     return _computed(inputs, rows, number, divisor, return_total)
 
 
-def _is_tensor(value: object) -> bool:
-    return isinstance(value, Tensor)
+def _are_floats(one: object, two: object, three: object, four: object) -> bool:
+    return type(one) is type(two) is type(three) is type(four) is float
 
 
-def _no_tensor(**given: object) -> Exception:
+def _are_tensors(input: object, target: object, *weights: object) -> bool:
+    for weight in weights:
+        if weight is not None and not isinstance(weight, Tensor):
+            return False
+    return isinstance(input, Tensor) and isinstance(target, Tensor)
+
+
+def _no_tensor(*given: object) -> Exception:
     """About the first of these that should be a tensor and is none."""
     name, value = next(
         (name, value)
-        for name, value in given.items()
-        if not _is_tensor(value) and (value is not None or name in ("input", "target"))
+        for name, value in zip(("input", "target", "weight", "row_weight"), given)
+        if not isinstance(value, Tensor) and (value is not None or name in ("input", "target"))
     )
     return ArgumentTypeError(
         f"{name} is a {type(value).__name__} but must be a torch.Tensor: pass torch.as_tensor of "
@@ -136,9 +133,10 @@ def _no_tensor(**given: object) -> Exception:
     )
 
 
-def _check_numbers(**given: Any) -> None:
+def _check_numbers(*given: Any) -> None:
     """Of numbers that are given as tensors."""
-    for name, value in given.items():
+    names = ("label_smoothing", "z_loss", "softcap", "logit_scale", "denominator")
+    for name, value in zip(names, given):
         if isinstance(value, Tensor) and value.requires_grad and torch.is_grad_enabled():
             raise ArgumentError(
                 f"{name} requires a gradient, which it has none of here: pass {name}.item() if it "
