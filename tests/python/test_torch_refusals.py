@@ -136,3 +136,11 @@ assert xent.torch._kernel.is_in_memory(torch.zeros(2, device="cpu"))
 assert not xent.torch._kernel.is_in_memory(torch.zeros(2))
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_torchscript_has_no_such_options():
+    """Which docs/migration.md says; what PyTorch recommends instead goes."""
+    with pytest.raises(torch.jit.frontend.NotSupportedError, match="keyword-only"):
+        torch.jit.script(drop_in.CrossEntropyLoss())
+    traced = torch.jit.trace(drop_in.CrossEntropyLoss(), (X, Y))
+    assert torch.equal(traced(X.flip(0), Y), drop_in.cross_entropy(X.flip(0), Y))
