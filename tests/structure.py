@@ -203,7 +203,7 @@ MAY_IMPORT = {
     "_library": [],
     "_call": ["_library", "_errors"],
     "_options": ["_library", "_call", "_errors"],
-    "_total": ["_library", "_options"],
+    "_total": ["_library", "_errors", "_options"],
     "_dlpack": ["_library", "_call", "_errors"],
     "_arrays": ["_library", "_call", "_errors", "_dlpack"],
     "_functions": ["_library", "_call", "_errors", "_options", "_total", "_arrays"],
@@ -214,7 +214,7 @@ MAY_IMPORT = {
     "torch/_formula": ["torch/_spec"],
     "torch/_kernel": ["_library", "_call", "_errors", "torch/_spec", "torch/_formula"],
     "torch/_operators": ["torch/_spec", "torch/_formula", "torch/_kernel"],
-    "torch/_eager": ["torch/_spec", "torch/_kernel", "torch/_operators"],
+    "torch/_eager": ["_total", "torch/_spec", "torch/_kernel", "torch/_operators"],
     "torch/__init__": ["_errors", "_library", "_options", "_total", "torch/_spec", "torch/_formula", "torch/_kernel",
                        "torch/_operators", "torch/_eager"],
 }

@@ -12,6 +12,7 @@ that means nothing is refused with a sentence that says why. `xent.torch` is a d
 from ._check import Diagnosis, Finding, check
 from ._errors import (
     ArgumentError,
+    ArgumentTypeError,
     DtypeError,
     LabelError,
     NothingCountedError,
@@ -30,6 +31,7 @@ __version__ = version()
 
 __all__ = [
     "ArgumentError",
+    "ArgumentTypeError",
     "Diagnosis",
     "DtypeError",
     "Finding",

@@ -100,12 +100,27 @@ def _tensor_of(capsule: object, name: str) -> _Tensor:
                 f"Pass numpy.asarray of it."
             )
         return _Tensor.from_buffer(versioned, _Versioned.tensor.offset)
+    if not _is_called(capsule, b"dltensor"):
+        raise ArgumentError(
+            f"{name}: __dlpack__ gave no DLPack capsule that is still unused: it must make a new "
+            f"one for each call. Pass numpy.asarray of it."
+        )
     return _Tensor.from_address(_pointer_of(capsule, b"dltensor"))
 
 
 def view(array: Any, name: str) -> View:
     """The memory of an array that has `__dlpack__`. Its capsule, which is never consumed, keeps it
     alive and lets go of it."""
+    if getattr(array, "is_neg", bool)():
+        raise ArgumentError(
+            f"{name}: the memory of this {type(array).__name__} holds its negative, since it is "
+            f"negated lazily: pass its resolve_neg()."
+        )
+    if not hasattr(array, "__dlpack_device__"):
+        raise ArgumentError(
+            f"{name}: this {type(array).__name__} has __dlpack__ but no __dlpack_device__, which "
+            f"says where its memory is. Pass numpy.asarray of it."
+        )
     device = array.__dlpack_device__()
     if int(device[0]) not in _ON_THE_CPU:
         raise ArgumentError(

@@ -17,6 +17,10 @@ class ArgumentError(XentError, ValueError):
     """An option out of range, or options that contradict each other."""
 
 
+class ArgumentTypeError(ArgumentError, TypeError):
+    """An argument of another type than it must have."""
+
+
 class ShapeError(XentError, ValueError):
     """Shapes that do not fit together."""
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, Optional, TypedDict, Union
 
 from . import _library
 from ._call import Settings
-from ._errors import ArgumentError
+from ._errors import ArgumentError, ArgumentTypeError
 
 
 class Options(TypedDict, total=False):
@@ -48,8 +48,8 @@ def integer(name: str, value: Any, bits: int) -> int:
     """A whole number that the library can hold."""
     try:
         whole = value.__index__()
-    except AttributeError:
-        raise ArgumentError(f"{name}={value!r} must be a whole number.") from None
+    except (AttributeError, TypeError):
+        raise ArgumentTypeError(f"{name}={value!r} must be a whole number.") from None
     if not -(1 << (bits - 1)) <= whole < 1 << (bits - 1):
         raise ArgumentError(f"{name}={whole} does not fit {bits} bits.")
     return int(whole)
@@ -60,7 +60,9 @@ def real(name: str, value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise ArgumentError(f"{name}={value!r} must be a number.") from None
+        raise ArgumentTypeError(f"{name}={value!r} must be a number.") from None
+    except OverflowError:
+        raise ArgumentError(f"{name} is a whole number larger than any float64.") from None
 
 
 def denominator_of(value: Any) -> float:
@@ -79,9 +81,12 @@ def ignored(value: Any) -> tuple[int, ...]:
     """A label, or several."""
     several = (value,) if hasattr(value, "__index__") and not hasattr(value, "__len__") else value
     try:
-        return tuple([integer("ignore", label, 64) for label in several])
+        labels = tuple(several)
     except TypeError:
-        raise ArgumentError(f"ignore={value!r} must be a label or a sequence of labels.") from None
+        raise ArgumentTypeError(
+            f"ignore={value!r} must be a label or a sequence of labels."
+        ) from None
+    return tuple([integer("ignore", label, 64) for label in labels])
 
 
 def settings_of(options: Mapping[str, Any]) -> Settings:

@@ -8,6 +8,7 @@ import math
 from typing import Any, Optional
 
 from . import _library
+from ._errors import ArgumentError, ArgumentTypeError
 from ._options import settings_of
 
 
@@ -95,6 +96,11 @@ class Total:
         on_nothing_counted: str = "nan",
     ) -> float:
         """The reduced loss: "mean", "row_mean" or "sum", or the sum divided by a denominator."""
+        if reduction == "none":
+            raise ArgumentError(
+                "reduction='none' asks for each row's loss, which a total does not keep: choose "
+                "'mean', 'row_mean' or 'sum', or pass 'none' to cross_entropy."
+            )
         given: dict[str, Any] = {"reduction": reduction, "denominator": denominator}
         settings = settings_of({**given, "on_nothing_counted": on_nothing_counted})
         options = _library.Options(ctypes.sizeof(_library.Options), *settings[:11])
@@ -102,6 +108,11 @@ class Total:
 
     def merge(self, other: Total) -> Total:
         """Adds the rows of `other` after those of this total, and returns this total."""
+        if not isinstance(other, Total):
+            raise ArgumentTypeError(
+                f"other is a {type(other).__name__} but must be an xent.Total: Total(bytes) makes "
+                f"one of what bytes(total) gave."
+            )
         copy = (
             other._struct
             if other is not self

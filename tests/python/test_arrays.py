@@ -184,6 +184,28 @@ def test_dlpack_refusals():
         xent.cross_entropy(Exporter(LOGITS.astype(complex), False), LABELS)
 
 
+class WithoutDevice:
+    def __dlpack__(self):
+        return LOGITS.__dlpack__()
+
+
+class Gives(Exporter):
+    """Something else than a new capsule."""
+
+    def __dlpack__(self, **options):
+        return self.array
+
+
+def test_dlpack_broken():
+    with pytest.raises(xent.ArgumentError, match="no __dlpack_device__"):
+        xent.cross_entropy(WithoutDevice(), LABELS)
+    used = LOGITS.__dlpack__()
+    np.from_dlpack(Gives(used, False))
+    for given in (used, LOGITS, None):
+        with pytest.raises(xent.ArgumentError, match="no DLPack capsule that is still unused"):
+            xent.cross_entropy(Gives(given, False), LABELS)
+
+
 def test_the_longest_sentence_fits():
     logits = np.zeros((3,) * 8)
     with pytest.raises(xent.ShapeError) as refusal:

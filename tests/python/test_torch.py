@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import weakref
 
 import naive
 import numpy as np
@@ -192,18 +193,44 @@ def test_logits_used_twice():
     torch.testing.assert_close(ours, theirs)
 
 
-def test_changed_logits_do_not_matter():
+def test_changed_logits_matter_only_where_they_are_read_again():
+    """By second derivatives, and by the first of the rows' losses."""
     x, y, _ = _case({}, (6, 5))
     leaf = x.detach().clone().requires_grad_()
-    z = leaf * 1
-    loss = drop_in.cross_entropy(z, y)
-    expected = torch.autograd.grad(F.cross_entropy(x, y), x)[0]
-    torch.testing.assert_close(torch.autograd.grad(loss, leaf)[0], expected)
+    for reduction in ("mean", "sum", "row_mean"):
+        z = leaf * 1
+        loss = drop_in.cross_entropy(z, y, reduction=reduction)
+        expected = torch.autograd.grad(drop_in.cross_entropy(x, y, reduction=reduction), x)[0]
+        with torch.no_grad():
+            z.zero_()
+        (grad,) = torch.autograd.grad(loss, leaf, retain_graph=True)
+        assert torch.equal(grad, expected)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            torch.autograd.grad(loss, leaf, create_graph=True)
     rows = drop_in.cross_entropy(z := leaf * 1, y, reduction="none")
     with torch.no_grad():
         z.zero_()
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         rows.sum().backward()
+
+
+def test_logits_are_let_go_of():
+    """By backward, though the loss is still there; and at once where hooks keep what is saved."""
+    x, y, _ = _case({}, (6, 5))
+    loss = drop_in.cross_entropy(z := x * 1, y)
+    alive, z = weakref.ref(z), None
+    torch.autograd.grad(loss, x, retain_graph=True)
+    assert alive() is not None
+    (first,) = torch.autograd.grad(loss, x, create_graph=True)
+    assert torch.autograd.grad(first.square().sum(), x, retain_graph=True)[0].any()
+    first = None
+    loss.backward()
+    assert alive() is None
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: t.detach().clone(), lambda t: t):
+        loss = drop_in.cross_entropy(z := x * 1, y)
+    alive, z = weakref.ref(z), None
+    assert alive() is None
+    loss.backward()
 
 
 def test_nothing_is_kept_alive():
@@ -550,3 +577,102 @@ def test_the_formula_of_odd_weights_is_pytorch_s():
     with pytest.raises(IndexError):
         drop_in.cross_entropy(x, y, weight)
     assert _formula.loss((x, y, None, None), Rows(), 0, 0.0).isnan()
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), -1.0])
+def test_the_weight_of_a_class_that_no_label_names(odd):
+    x, y, _ = _case({}, (8, 5))
+    y = y.clamp(max=3)
+    weight = torch.tensor([0.5, 1, 2, 3, odd], dtype=torch.float64)
+    for reduction in ("mean", "sum", "none"):
+        ours, theirs = (
+            function(x, y, weight, reduction=reduction)
+            for function in (drop_in.cross_entropy, F.cross_entropy)
+        )
+        torch.testing.assert_close(ours, theirs)
+        assert ours.isfinite().all()
+        v = torch.rand_like(ours)
+        torch.testing.assert_close(
+            torch.autograd.grad(ours, x, v)[0], torch.autograd.grad(theirs, x, v)[0]
+        )
+    # Named by an ignored label's place holder, 0, alone.
+    y[y == 0] = -100
+    odd_first = torch.tensor([odd, 1, 2, 3, 1], dtype=torch.float64)
+    torch.testing.assert_close(
+        drop_in.cross_entropy(x, y, odd_first), F.cross_entropy(x, y, odd_first)
+    )
+
+
+def _by_every_way(x, y, **options):
+    """Loss and gradient, eager, by torch.func and by forward mode along ones."""
+
+    def loss(x):
+        return drop_in.cross_entropy(x, y, z_loss=0.1, **options).sum()
+
+    x = x.detach().requires_grad_()
+    value = loss(x)
+    (grad,) = torch.autograd.grad(value, x)
+    composed, again = torch.func.grad_and_value(loss)(x.detach())
+    along = torch.func.jvp(loss, (x.detach(),), (torch.ones_like(x),))[1]
+    return (value.detach(), grad, grad.sum()), (again, composed, along)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none", "row_mean"])
+def test_rows_of_weight_0_are_0_whatever_their_logits(reduction):
+    x, y, _ = _case({}, (6, 5))
+    x = x.detach().clone()
+    x[2] = torch.nan
+    weight = torch.tensor([1.0, 1, 0, 2, 1, 1], dtype=torch.float64)
+    eager, composed = _by_every_way(x, y, row_weight=weight, reduction=reduction)
+    assert eager[0].isfinite() and not eager[1][2].any()
+    torch.testing.assert_close(composed, eager, rtol=1e-11, atol=1e-14)
+    (second,) = torch.autograd.grad(
+        torch.autograd.grad(
+            drop_in.cross_entropy(x.requires_grad_(), y, row_weight=weight, reduction=reduction)
+            .sum(), x, create_graph=True,
+        )[0].sum(), x,
+    )  # fmt: skip
+    assert second.isfinite().all()
+
+
+@pytest.mark.parametrize("extra", ["weights", "labels"])
+def test_nothing_counted_teaches_nothing(extra):
+    x, y, _ = _case({}, (6, 5))
+    weight = torch.zeros(6, dtype=torch.float64) if extra == "weights" else None
+    y = y if extra == "weights" else torch.full_like(y, -100)
+    eager, composed = _by_every_way(x, y, row_weight=weight)
+    for value, grad, along in (eager, composed):
+        assert value.isnan() and not grad.any() and along == 0
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_traced_before_dispatch(reduction):
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    x, y, _ = _case({}, (6, 5))
+    x = x.detach()
+    traced = make_fx(
+        lambda x, y: drop_in.cross_entropy(x, y, reduction=reduction), pre_dispatch=True
+    )(x, y)
+    for other, labels in ((x, y), (2 * x + 1, y.roll(1)), (x.flip(0), y)):
+        expected = F.cross_entropy(other, labels, reduction=reduction)
+        torch.testing.assert_close(traced(other, labels), expected)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "row_mean", "sum"])
+@pytest.mark.parametrize("upstream", [1024.0, -1024.0])
+def test_a_scaled_loss_lifts_float16_gradients_above_underflow(reduction, upstream):
+    x, y, options = _case({"weight": True, "row_weight": True}, (400, 500), torch.float16)
+    options["reduction"] = reduction
+    if reduction == "sum":
+        options["denominator"] = 1e6
+    exact = x.detach().double().requires_grad_()
+    wide = {k: v.double() if isinstance(v, torch.Tensor) else v for k, v in options.items()}
+    (upstream * drop_in.cross_entropy(exact, y, **wide)).backward()
+    loss = drop_in.cross_entropy(x, y, **options)
+    (grad,) = torch.autograd.grad(upstream * loss, x, retain_graph=True)
+    torch.testing.assert_close(grad.double(), exact.grad, rtol=1e-3, atol=4e-8)
+    with torch.no_grad():
+        x.add_(1)  # then what is left of forward has to do
+    (coarse,) = torch.autograd.grad(upstream * loss, x)
+    torch.testing.assert_close(coarse.double(), exact.grad, rtol=1e-3, atol=1024 * 6e-8)

@@ -129,3 +129,17 @@ def test_count_labels_refuses():
     with pytest.raises(xent.ArgumentError, match="classes='x' must be a whole number"):
         xent.count_labels([0, 1], "x")
     assert xent.count_labels([0, 3], 3, on_bad_label="ignore").bad == 1
+
+
+def test_what_is_asked_of_a_total_that_it_has_not():
+    total = xent.count_labels([0, 1], 3)
+    with pytest.raises(xent.ArgumentError, match="reduction='none' asks for each row's loss"):
+        total.loss("none")
+    with pytest.raises(TypeError, match="other is a int but must be an xent.Total") as refusal:
+        total.merge(3)
+    assert isinstance(refusal.value, xent.XentError) and total.rows == 2
+
+
+def test_numbers_beyond_float64():
+    with pytest.raises(xent.ArgumentError, match="z_loss is a whole number larger"):
+        xent.cross_entropy([[0.0, 1.0]], [0], z_loss=10**400)

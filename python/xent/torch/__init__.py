@@ -19,9 +19,9 @@ from torch.overrides import handle_torch_function, has_torch_function_variadic
 if not hasattr(torch.library, "register_vmap"):
     raise ImportError(f"xent.torch needs PyTorch 2.5 or later, this is {torch.__version__}.")
 
-from .._errors import ArgumentError, DtypeError
+from .._errors import ArgumentError, ArgumentTypeError, DtypeError
 from .._library import MAX_NDIM, ON_BAD_LABEL
-from .._options import choice, denominator_of, real
+from .._options import choice, denominator_of, integer, real
 from .._total import Total
 from . import _eager, _formula, _kernel, _operators
 from ._spec import NONE, REDUCTION, Inputs, Rows
@@ -79,6 +79,8 @@ def cross_entropy(
         and denominator is None and on_bad_label == "error" and not return_total
         and reduction != "row_mean"
     )  # fmt: skip
+    if not _are_tensors(input, target, weight, row_weight):
+        raise _no_tensor(input, target, weight, row_weight)
     if not _is_ours(input, target, weight) or (plain and _eager.is_transformed()):
         if not plain:
             raise _not_ours(input, target, weight)
@@ -87,11 +89,12 @@ def cross_entropy(
         )
     if input.dtype not in _WIDE and torch.is_autocast_enabled("cpu"):
         input = input.float()  # as PyTorch's own function does
-    if plain and type(ignore_index) is int and type(label_smoothing) is float:
-        rows, divisor = Rows(ignore_index, 0, label_smoothing), 0.0
+    if plain and _are_floats(label_smoothing, z_loss, softcap, logit_scale):
+        rows, divisor = Rows(_ignored(ignore_index), 0, label_smoothing), 0.0
     else:
+        _check_numbers(label_smoothing, z_loss, softcap, logit_scale, denominator)
         rows = Rows(
-            int(ignore_index),
+            _ignored(ignore_index),
             choice("on_bad_label", on_bad_label, ON_BAD_LABEL),
             real("label_smoothing", label_smoothing),
             real("z_loss", z_loss),
@@ -106,6 +109,47 @@ def cross_entropy(
     return _computed(inputs, rows, number, divisor, return_total)
 
 
+def _are_floats(one: object, two: object, three: object, four: object) -> bool:
+    return type(one) is type(two) is type(three) is type(four) is float
+
+
+def _are_tensors(input: object, target: object, *weights: object) -> bool:
+    for weight in weights:
+        if weight is not None and not isinstance(weight, Tensor):
+            return False
+    return isinstance(input, Tensor) and isinstance(target, Tensor)
+
+
+def _no_tensor(*given: object) -> Exception:
+    """About the first of these that should be a tensor and is none."""
+    name, value = next(
+        (name, value)
+        for name, value in zip(("input", "target", "weight", "row_weight"), given)
+        if not isinstance(value, Tensor) and (value is not None or name in ("input", "target"))
+    )
+    return ArgumentTypeError(
+        f"{name} is a {type(value).__name__} but must be a torch.Tensor: pass torch.as_tensor of "
+        f"it, or call xent.cross_entropy for arrays."
+    )
+
+
+def _check_numbers(*given: Any) -> None:
+    """Of numbers that are given as tensors."""
+    names = ("label_smoothing", "z_loss", "softcap", "logit_scale", "denominator")
+    for name, value in zip(names, given):
+        if isinstance(value, Tensor) and value.requires_grad and torch.is_grad_enabled():
+            raise ArgumentError(
+                f"{name} requires a gradient, which it has none of here: pass {name}.item() if it "
+                f"is not to be learnt."
+            )
+
+
+def _ignored(ignore_index: Any) -> int:
+    if type(ignore_index) is int and -(1 << 63) <= ignore_index < 1 << 63:
+        return ignore_index
+    return integer("ignore_index", ignore_index, 64)
+
+
 def _check_extras(inputs: Inputs, reduction: int, divisor: float, return_total: bool) -> None:
     weight, row_weight = inputs[2:]
     if row_weight is not None and not _is_numbers(row_weight):
@@ -113,7 +157,7 @@ def _check_extras(inputs: Inputs, reduction: int, divisor: float, return_total: 
             f"row_weight is {row_weight.layout} on {row_weight.device}: it must be a plain tensor "
             f"on the CPU, as input and target are."
         )
-    if row_weight is not None and row_weight.requires_grad:
+    if row_weight is not None and row_weight.requires_grad and torch.is_grad_enabled():
         raise ArgumentError(
             "row_weight requires a gradient, which it has none of here: multiply the losses of "
             "reduction='none' by it instead, or pass row_weight.detach()."

@@ -65,15 +65,17 @@ def terms(inputs: Inputs, rows: Rows) -> Terms:
     y = labels.long()
     counted, hidden, w = _weights(y, x.dtype, inputs, rows)
     y = torch.where(counted, y, 0).unsqueeze(-1)
-    x = torch.where(hidden, 0.0, x)
+    x = torch.where(hidden | (w == 0), 0.0, x)
     z, slope, bend = _bent(x, rows)
     k = x.new_ones(classes) if class_weight is None else class_weight.to(x.dtype)
-    k_label = k[y]
+    k_label = torch.where(counted.unsqueeze(-1), k[y], 0.0)
     is_label = y == torch.arange(classes, device=x.device)
     spread = rows.label_smoothing / max(classes, 1)
-    push = torch.where(is_label, (1 - rows.label_smoothing) * k_label, 0.0) + spread * k
+    push = torch.where(is_label, (1 - rows.label_smoothing) * k_label, 0.0)
     lse = torch.logsumexp(z, -1, keepdim=True)
-    share = (1 - rows.label_smoothing) * k_label + spread * k.sum()
+    share = (1 - rows.label_smoothing) * k_label
+    if spread:  # else not even a NaN among the weights of other classes has a part
+        push, share = push + spread * k, share + spread * k.sum()
     return Terms(z, lse, slope, bend, counted, w, k, k_label, push, share)
 
 
@@ -92,9 +94,12 @@ def loss(inputs: Inputs, rows: Rows, reduction: int, denominator: float) -> Tens
     # A coefficient of 0 makes its term 0, also beside an infinite nll.
     nll = torch.where(t.push == 0, 0.0, -torch.log_softmax(t.z, -1))
     of_row = t.w * ((t.push * nll).sum(-1, keepdim=True) + rows.z_loss * t.lse * t.lse)
+    of_row = torch.where(t.w == 0, 0.0, of_row)
     if reduction == NONE:
         return of_row.squeeze(-1)
-    return of_row.sum() / denominator_of(t, reduction, denominator)
+    total, d = of_row.sum(), denominator_of(t, reduction, denominator)
+    # Over D = 0 the loss is not finite, but nothing is to be learnt.
+    return torch.where(d == 0, total.detach() / d, total / torch.where(d == 0, 1.0, d))
 
 
 def row_gradient(t: Terms, rows: Rows) -> Tensor:

@@ -35,9 +35,11 @@ def _keys(tensor: Tensor) -> int:
 
 
 def _keys_in_memory() -> frozenset[int]:
-    found = {_keys(torch.empty(0, dtype=dtype)) for dtype in LOGITS}
+    """On the CPU, whatever torch.set_default_device says."""
+    found = {_keys(torch.empty(0, dtype=dtype, device="cpu")) for dtype in LOGITS}
     with torch.inference_mode():
-        return frozenset(found | {_keys(torch.empty(0, dtype=dtype)) for dtype in LOGITS})
+        again = {_keys(torch.empty(0, dtype=dtype, device="cpu")) for dtype in LOGITS}
+    return frozenset(found | again)
 
 
 _IN_MEMORY = _keys_in_memory()
@@ -129,7 +131,7 @@ def reduced(
                 grad = torch.empty_like(logits)
                 _put(call, _call.GRAD, grad)
             _run(call, inputs, rows, reduction, denominator)
-            loss = torch.scalar_tensor(call.loss(), dtype=logits.dtype)
+            loss = torch.scalar_tensor(call.loss(), dtype=logits.dtype, device="cpu")
             return loss, grad, call.total() if with_total else b""
     except ArgumentError:
         if not is_odd(inputs[2]):
@@ -145,7 +147,7 @@ def by_row(inputs: Inputs, rows: Rows) -> tuple[Tensor, bytes]:
     """The losses of the rows, and struct xent_total."""
     logits, labels = inputs[:2]
     dtype = torch.float64 if logits.dtype == torch.float64 else torch.float32
-    losses = torch.empty(labels.shape, dtype=dtype)
+    losses = torch.empty(labels.shape, dtype=dtype, device="cpu")
     try:
         with _call.take() as call:
             _put(call, _call.LOSS, losses)
