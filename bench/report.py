@@ -206,7 +206,8 @@ def check_table(results):
     rows = []
     for case in results["check"]["cases"]:
         loss, check = case["seconds"]["loss"], case["seconds"]["check"]
-        rows.append([shape_text(case["shape"]), case["dtype"], time_text(loss[MIDDLE]), time_text(check[MIDDLE]),
+        shape = shape_text(case["shape"]) + (", labels shuffled" if case.get("shuffled") else "")
+        rows.append([shape, case["dtype"], time_text(loss[MIDDLE]), time_text(check[MIDDLE]),
                      f"{case['ratio']:.2f}", f"{100 * spread(case['seconds']):.0f} %"])
     facts = results["machine"]
     where = f"{facts['processor']}, family {facts['family']}, model {facts['model']}"
