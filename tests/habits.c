@@ -57,7 +57,9 @@ static void ties(struct batch *b) {
     for (int i = 0; i < ROWS; i++) {
         b->label[i] %= 2;
         b->logits[2 * i] = 1;
-        b->logits[2 * i + 1] = i % 25 == 0 ? 1 : b->label[i] != chance(&b->dice, 10) ? 2 : 0;
+        b->logits[2 * i + 1] = i % 25 == 0                           ? 1.0f
+                               : b->label[i] != chance(&b->dice, 10) ? 2.0f
+                                                                     : 0.0f;
     }
 }
 /* f64 far from 0, where a float tells none of them apart. */
