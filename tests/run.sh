@@ -11,7 +11,7 @@ out=build/test
 mkdir -p $out/logs
 passed=0 failed=0 begun=$SECONDS waiting=()
 
-cases=10000 best_cases=100000 emulated_cases=1000 short_cases=500
+cases=10000 best_cases=50000 emulated_cases=500 short_cases=500
 [ "${1:-}" = --all ] && cases=100000 emulated_cases=10000 && export XENT_LARGE=1
 
 # report ok|skip|FAILED NAME TEXT
