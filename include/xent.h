@@ -328,7 +328,7 @@ typedef struct xent_linear_outputs {
  *
  * Memory: a block of the heap for the chunk of rows, its features and panels of the products: at
  * most 32 MB of logits (more from 131072 classes on, since it holds at least 64 rows), up to 4096
- * rows of features, and for each task 1.2 MB (F64: 2.4 MB). */
+ * rows of features, and for each task 1.4 MB (F64: 2.8 MB). */
 XENT_API xent_status xent_linear_cross_entropy(const xent_tensor *features,
                                                const xent_tensor *weight, const xent_tensor *bias,
                                                const xent_tensor *labels,
