@@ -40,6 +40,7 @@
 #define finish_sum xent_private_finish_sum
 #define give_back_memory xent_private_give_back_memory
 #define gradient_denominator xent_private_gradient_denominator
+#define is_plain_call xent_private_is_plain_call
 #define label_bits xent_private_label_bits
 #define lane_size xent_private_lane_size
 #define list_outputs xent_private_list_outputs
