@@ -5,12 +5,12 @@
 #include "check_parts.h"
 #include "layout.h"
 
-/* The bytes of rows*columns elements, or of `rows` where ndim is 1, if the tensor is that many in
- * one piece and not empty; else 0. */
+/* The bytes of [rows, columns] elements, or of [rows] where ndim is 1 and columns 1, if that is what
+ * the tensor has, in one piece and not empty; else 0. */
 static uintptr_t piece_size(const xent_tensor *tensor, int ndim, int64_t rows, int64_t columns) {
     uintptr_t size = (uintptr_t)dtype_size(tensor->dtype);
-    if (!tensor->data || tensor->ndim != ndim || rows < 1 || columns < 1 ||
-        tensor->shape[0] != rows || tensor->stride[0] != columns ||
+    if (!tensor->data || tensor->ndim != ndim || tensor->shape[0] != rows ||
+        tensor->stride[0] != columns ||
         (ndim == 2 && (tensor->shape[1] != columns || tensor->stride[1] != 1)) ||
         __builtin_mul_overflow(size, (uintptr_t)rows, &size) ||
         __builtin_mul_overflow(size, (uintptr_t)columns, &size) || size > INTPTR_MAX ||
@@ -33,9 +33,8 @@ static bool has_only_grad(const xent_outputs *outputs) {
 bool is_plain_call(const xent_tensor *logits, const xent_tensor *labels,
                    const xent_options *options, const xent_outputs *outputs) {
     const xent_tensor *grad = outputs->grad;
-    if (!logits || !labels || logits->ndim != 2 || is_integer(logits) || !is_integer(labels) ||
-        options->class_weight || options->row_weight || options->ignore_count > 0 ||
-        !has_only_grad(outputs))
+    if (!logits || !labels || is_integer(logits) || !is_integer(labels) || options->class_weight ||
+        options->row_weight || options->ignore_count > 0 || !has_only_grad(outputs))
         return false;
     const int64_t rows = logits->shape[0], classes = logits->shape[1];
     const uintptr_t size = piece_size(logits, 2, rows, classes);
