@@ -50,6 +50,7 @@ void view_rows(row_view *view, const xent_tensor *tensor, int class_axis, int64_
     view->dtype = tensor->dtype;
     view->ndim = 0;
     view->class_stride = class_axis < 0 ? 0 : 1;
+    view->first = 0;
     view->rows = rows;
     for (int axis = 0; rows > 0 && axis < tensor->ndim; axis++) {
         if (tensor->shape[axis] == 1)
@@ -64,6 +65,7 @@ void view_rows(row_view *view, const xent_tensor *tensor, int class_axis, int64_
 
 char *row_address(const row_view *view, int64_t row) {
     char *address = view->data;
+    row -= view->first;
     for (int axis = view->ndim - 1; axis > 0; axis--) {
         address += row % view->shape[axis] * view->step[axis];
         row /= view->shape[axis];

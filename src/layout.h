@@ -25,9 +25,10 @@ const char *dtype_name(int32_t dtype);
  * dropped and axes that continue each other in memory are merged, so most tensors have one axis
  * here. `step` is in bytes. */
 typedef struct row_view {
-    char *data; /* row 0 (of class 0); NULL: the tensor was not given */
+    char *data; /* row `first` (of class 0); NULL: the tensor was not given */
     int32_t dtype, ndim;
-    int64_t rows; /* of the call */
+    int64_t first; /* row of the call with which the view begins: 0 but for some of its rows */
+    int64_t rows;  /* of the call; where the view ends */
     int64_t shape[XENT_MAX_NDIM], step[XENT_MAX_NDIM];
     int64_t class_step;   /* bytes from one class to the next; 0 in tensors without a class axis */
     int64_t class_stride; /* the same in elements */

@@ -73,10 +73,13 @@
 #define set_columns xent_private_set_columns
 #define set_layout xent_private_set_layout
 #define shape_text xent_private_shape_text
+#define stage_logits xent_private_stage_logits
+#define stage_pitch xent_private_stage_pitch
 #define stats_of_column xent_private_stats_of_column
 #define sweep_rows xent_private_sweep_rows
 #define take_memory xent_private_take_memory
 #define task_width xent_private_task_width
+#define unstage_gradient xent_private_unstage_gradient
 #define view_rows xent_private_view_rows
 #define weight_at xent_private_weight_at
 #define weights_from xent_private_weights_from

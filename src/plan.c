@@ -34,6 +34,31 @@ static int choose_phase_rows(enum way way, int64_t classes) {
     return rows < 1 ? 1 : rows > MOST_ROWS ? MOST_ROWS : (int)rows;
 }
 
+/* Classes that lie a page or more apart, often by a power of 2, meet in the same few places of the
+ * caches and throw each other out: some rows of each class at a time are copied together, as many as
+ * the stack has room for, and the gradient back. */
+static int choose_stage_rows(const struct plan *plan, const xent_outputs *outputs) {
+    const int64_t page = 4096, room = 32768, least = 128;
+    const layout *shape = plan->shape;
+    int64_t size = dtype_size(shape->logits.dtype), step = shape->logits.class_step;
+    int64_t rows = room / size / shape->classes / MOST_ROWS * MOST_ROWS;
+    bool far = plan->way == WAY_ACROSS && plan->neighbours && (step >= page || step <= -page);
+    bool grad_fits = !shape->grad.data || rows_are_neighbours(&shape->grad);
+    bool pays = shape->classes > 1 && shape->rows >= least && rows >= least;
+    return far && grad_fits && pays && !outputs->probability ? (int)rows : 0;
+}
+
+int64_t stage_pitch(const struct plan *plan) {
+    return plan->stage_rows + 64 / dtype_size(plan->shape->logits.dtype);
+}
+
+static size_t stage_size(const struct plan *plan) {
+    if (plan->stage_rows == 0)
+        return 0;
+    return (size_t)(plan->shape->classes * stage_pitch(plan) *
+                    dtype_size(plan->shape->logits.dtype));
+}
+
 /* Many rows, so that handing out a group and ending its sums cost little, but not so many that
  * few groups are left to hand out: MOST_ROWS of up to 65536 logits, more of up to 16384, whole
  * chunks of MOST_ROWS, and at most about 1024 groups. */
@@ -106,10 +131,12 @@ void make_plan(struct plan *plan, const layout *shape, const xent_options *optio
     plan->keeps_in_place = outputs->grad && lane_size(plan) == dtype_size(shape->logits.dtype);
     plan->streams = streams_gradient(plan, outputs);
     plan->keeps_terms &= !plan->streams;
-    plan->scratch_size = blocks_size(plan) + terms_size(plan);
+    plan->stage_rows = choose_stage_rows(plan, outputs);
+    plan->scratch_size = blocks_size(plan) + terms_size(plan) + stage_size(plan);
 }
 
 struct scratch divide_scratch(const struct plan *plan, void *memory) {
+    char *terms = (char *)memory + blocks_size(plan);
     return (struct scratch){
-        .blocks = memory, .columns = memory, .terms = (char *)memory + blocks_size(plan)};
+        .blocks = memory, .columns = memory, .terms = terms, .stage = terms + terms_size(plan)};
 }

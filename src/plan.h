@@ -26,6 +26,7 @@ struct plan {
     bool neighbours;     /* ACROSS: rows lie side by side in memory, a class axis outside of them */
     int phase_rows;      /* rows taken through each step together, at most MOST_ROWS */
     int64_t group_rows;  /* rows whose losses are summed in order into one total */
+    int stage_rows;      /* rows that are copied side by side before anything else; 0: none are */
     int64_t blocks;      /* of BLOCK classes in a row */
     bool reads_logits;   /* false: only the label's probability is needed */
     bool more;           /* mass, gap and heat are needed */
@@ -52,9 +53,14 @@ struct scratch {
     xent_stats_columns *columns; /* ACROSS: [blocks] */
     void *terms;                 /* ALONG, not kept in place: lanes [phase_rows][C];
                                     ACROSS: lanes [phase_rows/ACROSS][TILE][ACROSS] */
+    void *stage;                 /* elements [C][stage_pitch] of stage_rows rows */
 };
 
 struct scratch divide_scratch(const struct plan *plan, void *memory);
+
+/* Elements from one class of the stage to the next: not a multiple of a page, so that the classes of
+ * a row do not meet in the same few places of a cache. */
+int64_t stage_pitch(const struct plan *plan);
 
 /* Bytes of a lane of the logits' dtype. */
 int64_t lane_size(const struct plan *plan);

@@ -4,6 +4,7 @@
 
 #include "gradient.h"
 #include "labels.h"
+#include "stage.h"
 #include "sweep.h"
 #include "total.h"
 
@@ -144,19 +145,44 @@ static void add_losses(struct rows *rows, struct lane_sums *sums) {
     add_rows(sums, rows->columns.loss, whole);
 }
 
-void run_rows(const struct plan *plan, int64_t first, int64_t count, void *memory,
-              xent_total *total) {
+static void run_steps(const struct plan *plan, struct scratch scratch, int64_t first, int64_t count,
+                      struct lane_sums *losses, xent_total *total) {
     struct rows rows;
-    struct lane_sums losses = {{0}, {0}};
-    struct scratch scratch = divide_scratch(plan, memory);
     for (int64_t done = 0; done < count; done += MOST_ROWS) {
         int64_t left = count - done;
         begin_rows(plan, first + done, left < MOST_ROWS ? (int)left : MOST_ROWS, &rows);
         run_phases(plan, scratch, &rows);
         write_rows(plan->shape, &rows);
         count_correct(&rows, total);
-        add_losses(&rows, &losses);
-        count_nonfinite(&rows, &losses, total);
+        add_losses(&rows, losses);
+        count_nonfinite(&rows, losses, total);
     }
+}
+
+/* The same from the stage, where the gradient takes the place of the logits. */
+static void run_stages(const struct plan *plan, struct scratch scratch, int64_t first,
+                       int64_t count, struct lane_sums *losses, xent_total *total) {
+    layout shape = *plan->shape;
+    struct plan staged = *plan;
+    staged.shape = &shape;
+    for (int64_t done = 0; done < count; done += plan->stage_rows) {
+        int64_t left = count - done, some = left < plan->stage_rows ? left : plan->stage_rows;
+        shape.logits = stage_logits(plan, scratch, first + done, some);
+        if (shape.grad.data)
+            shape.grad = shape.logits;
+        run_steps(&staged, scratch, first + done, some, losses, total);
+        if (shape.grad.data)
+            unstage_gradient(plan, scratch, first + done, some);
+    }
+}
+
+void run_rows(const struct plan *plan, int64_t first, int64_t count, void *memory,
+              xent_total *total) {
+    struct lane_sums losses = {{0}, {0}};
+    struct scratch scratch = divide_scratch(plan, memory);
+    if (plan->stage_rows > 0)
+        run_stages(plan, scratch, first, count, &losses, total);
+    else
+        run_steps(plan, scratch, first, count, &losses, total);
     finish_sum(&losses, count, &total->loss_sum, &total->loss_sum_low);
 }
