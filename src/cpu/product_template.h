@@ -17,6 +17,7 @@ static void product_tile(const void *a, const void *b, int64_t depth, const void
             sums[i][j] = v_load(from + i * from_stride + j * WIDTH);
     for (int i = 0; i < PRODUCT_ROWS; i++)
         __builtin_prefetch(to + ((adds ? 0 : PRODUCT_ROWS) + i) * stride, 1);
+#pragma GCC unroll 4
     for (int64_t k = 0; k < depth; k++, rows += PRODUCT_ROWS, columns += PRODUCT_COLUMNS)
         for (int i = 0; i < PRODUCT_ROWS; i++) {
             vec row = v_set(rows[i]);
