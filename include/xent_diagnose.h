@@ -93,7 +93,8 @@ typedef struct xent_evidence {
 typedef struct xent_finding {
     const char *id;     /* stable: "labels-shifted"; static memory */
     int32_t severity;   /* XENT_NOTE, XENT_WARNING, XENT_MISTAKE */
-    int32_t unscorable; /* 1: xent_cross_entropy refuses this batch because of it */
+    int32_t unscorable; /* 1: xent_cross_entropy refuses this batch because of it, or ("too-large")
+                         * the diagnosis does */
     int32_t evidence_count;
     int32_t reserved; /* 0 */
     const xent_evidence *evidence;
@@ -120,8 +121,8 @@ XENT_API xent_status xent_diagnose(const xent_tensor *logits, const xent_tensor 
  * are read here; the labels are read to the end, unless the two do not fit together: then their
  * data may be NULL, and the diagnosis is finished at once (xent_diagnosis_scorable says 0).
  * Memory: some 40 bytes a row, 40 a class, and for up to 1000 classes a table of classes^2 counts
- * of 4 bytes, for more up to 60 bytes a row; and a few rows of logits. At most 2^31 - 2 rows
- * (XENT_BAD_ARGUMENT). Options are copied; the executor must live until the diagnosis is
+ * of 4 bytes, for more up to 60 bytes a row; and a few rows of logits. More than 2^31 - 2 rows or
+ * classes are a finding. Options are copied; the executor must live until the diagnosis is
  * finished. */
 XENT_API xent_status xent_diagnosis_begin(const xent_tensor *logits, const xent_tensor *labels,
                                           const xent_options *options, xent_diagnosis **diagnosis,
@@ -145,7 +146,7 @@ XENT_API xent_status xent_diagnosis_finish(xent_diagnosis *diagnosis, xent_error
 XENT_API int32_t xent_diagnosis_count(const xent_diagnosis *diagnosis);
 XENT_API const xent_finding *xent_diagnosis_finding(const xent_diagnosis *diagnosis, int32_t index);
 
-/* 1 if xent_cross_entropy takes this batch; else 0. */
+/* 1 if xent_cross_entropy takes this batch, and a diagnosis can count it; else 0. */
 XENT_API int32_t xent_diagnosis_scorable(const xent_diagnosis *diagnosis);
 
 /* The batch as xent_cross_entropy scores it, unweighted and without smoothing; bad labels are left

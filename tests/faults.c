@@ -277,6 +277,18 @@ static void integers(struct batch *b) {
 static void extra_axis(struct batch *b) {
     b->y = xent_matrix(b->label, XENT_I64, ROWS, 1);
 }
+static void no_classes(struct batch *b) {
+    b->x.shape[1] = 0;
+}
+static void no_axes(struct batch *b) {
+    b->x.ndim = 0;
+}
+/* Nothing of them is read. */
+enum { TOO_MANY = INT32_MAX };
+static void count_too_many(struct batch *b) {
+    b->x = xent_matrix(b->logits, XENT_F32, TOO_MANY, 1);
+    b->y = xent_vector(b->label, XENT_U8, TOO_MANY);
+}
 /* As many positions as classes, and the two exchanged. */
 static void transpose_square(struct batch *b) {
     const int64_t shape[] = {ROWS / CLASSES, CLASSES, CLASSES};
@@ -295,6 +307,9 @@ const struct fault FAULTS[FAULT_COUNT] = {
     {"classes-first", transpose, XENT_MISTAKE, 1, "class_axis", 0},
     {"classes-first", transpose_square, XENT_MISTAKE, 0, NULL, 0},
     {"integer-logits", integers, XENT_MISTAKE, 1, NULL, 0},
+    {"no-classes", no_classes, XENT_MISTAKE, 1, "axes", 2},
+    {"no-classes", no_axes, XENT_MISTAKE, 1, "axes", 0},
+    {"too-large", count_too_many, XENT_MISTAKE, 1, "rows", TOO_MANY},
     {"label-axes", extra_axis, XENT_MISTAKE, 1, NULL, 0},
     {"labels-one-based", count_from_1, XENT_MISTAKE, 1, "first_label", CLASSES},
     {"labels-one-based", count_from_1_in_range, XENT_MISTAKE, 0, NULL, 0},
