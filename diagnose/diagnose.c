@@ -342,7 +342,7 @@ void xent_diagnosis_free(xent_diagnosis *diagnosis) {
         diagnosis->largest,
         diagnosis->confidence,
         diagnosis->keys,
-        diagnosis->distinct,
+        diagnosis->half,
         diagnosis->lse,
         diagnosis->gathered,
         diagnosis->label_counts,

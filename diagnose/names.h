@@ -48,5 +48,8 @@
 #define chance_of_columns xent_private_diagnose_chance_of_columns
 #define widen xent_private_diagnose_widen
 #define widen_one xent_private_diagnose_widen_one
+#define find_objects xent_private_diagnose_find_objects
+#define free_objects xent_private_diagnose_free_objects
+#define row_units xent_private_diagnose_row_units
 
 #endif

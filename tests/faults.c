@@ -117,6 +117,10 @@ static void rotate_classes(struct batch *b) {
     for (int i = 0; i < ROWS; i++)
         b->label[i] = (b->label[i] + 1) % CLASSES;
 }
+static void rename_faint(struct batch *b) {
+    scale(b, 0.01f);
+    rename_classes(b);
+}
 static void exchange_two(struct batch *b) {
     for (int i = 0; i < ROWS; i++)
         b->label[i] = b->label[i] == 2 ? 5 : b->label[i] == 5 ? 2 : b->label[i];
@@ -330,6 +334,7 @@ const struct fault FAULTS[FAULT_COUNT] = {
     {"halves-swapped", swap_halves, XENT_MISTAKE, 0, "turned_by", HALF},
     {"labels-shuffled", shuffle, XENT_MISTAKE, 0, NULL, 0},
     {"class-ids-permuted", rename_classes, XENT_MISTAKE, 0, "classes_moved", CLASSES},
+    {"class-ids-permuted", rename_faint, XENT_MISTAKE, 0, "classes_moved", CLASSES},
     {"class-ids-permuted", rotate_classes, XENT_MISTAKE, 0, "classes_moved", CLASSES},
     {"class-ids-permuted", exchange_two, XENT_MISTAKE, 0, "classes_moved", 2},
     {"probabilities-as-logits", softmax_rows, XENT_MISTAKE, 0, "rows_that_sum_to_1", ROWS},
