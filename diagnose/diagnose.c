@@ -344,6 +344,7 @@ void xent_diagnosis_free(xent_diagnosis *diagnosis) {
         diagnosis->keys,
         diagnosis->half,
         diagnosis->lse,
+        diagnosis->looks,
         diagnosis->gathered,
         diagnosis->label_counts,
         diagnosis->prediction_counts,

@@ -83,6 +83,7 @@ struct xent_diagnosis {
     int32_t label_dtype, label_ndim;
     int64_t label_shape[XENT_MAX_NDIM];
     int64_t rows, classes, added;
+    int64_t width; /* tasks that may be under way */
 
     int32_t *labels, *predictions;
     int32_t *across;   /* predictions of the transposed logits; NULL unless they are square */
@@ -91,7 +92,9 @@ struct xent_diagnosis {
     uint8_t *half;     /* LEFT_OUT: not judged, or an earlier row is equal and has the same label */
     uint64_t *keys;    /* equal for equal rows, else hardly ever */
     double *lse;       /* of a part */
+    uint8_t *looks;    /* of a part: what each row says by itself, see look.h */
     float *gathered;   /* rows as floats, side by side */
+    int64_t gathered_floats;
 
     xent_total total;
     label_facts label_facts;
@@ -141,6 +144,7 @@ void read_codes(xent_diagnosis *all, const xent_tensor *labels, const xent_optio
 
 xent_status scan_part(xent_diagnosis *all, const xent_tensor *part, xent_error *error);
 xent_status make_scan(xent_diagnosis *all);
+bool is_sampled(const xent_diagnosis *all, int64_t row);
 void add_sample(xent_diagnosis *all, int64_t row, const float *logits);
 xent_status make_sample(xent_diagnosis *all);
 void finish_sample(xent_diagnosis *all);

@@ -56,7 +56,8 @@ static void vote(const xent_diagnosis *all, int32_t *before, int32_t *prediction
 }
 
 /* Objects that nobody voted for, or as many against as for, are left out. */
-static void gather(const xent_diagnosis *all, objects *made, const int32_t *votes, uint8_t *turns) {
+static void gather_objects(const xent_diagnosis *all, objects *made, const int32_t *votes,
+                           uint8_t *turns) {
     for (int64_t row = 0; row < all->rows; row++) {
         if (votes[row] == 0)
             continue;
@@ -80,7 +81,7 @@ xent_status find_objects(const xent_diagnosis *all, objects *made) {
         int32_t *before = made->labels; /* until the labels are gathered */
         join_neighbours(all, before);
         vote(all, before, made->predictions, votes);
-        gather(all, made, votes, turns);
+        gather_objects(all, made, votes, turns);
     }
     free(votes);
     free(turns);

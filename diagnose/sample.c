@@ -59,11 +59,13 @@ void finish_sample(xent_diagnosis *all) {
     all->sample.held = 0;
 }
 
+bool is_sampled(const xent_diagnosis *all, int64_t row) {
+    bool is_class = all->labels[row] >= 0 && all->labels[row] < all->classes;
+    return row % all->sample.step == 0 && is_class && all->logits_are != XENT_PROBABILITIES;
+}
+
 void add_sample(xent_diagnosis *all, int64_t row, const float *logits) {
     sample *kept = &all->sample;
-    bool is_class = all->labels[row] >= 0 && all->labels[row] < all->classes;
-    if (row % kept->step != 0 || !is_class || all->logits_are == XENT_PROBABILITIES)
-        return;
     if (logits[all->labels[row]] == -INFINITY) /* its loss is infinite at any temperature */
         return;
     memcpy(kept->logits + kept->held * all->classes, logits, (size_t)all->classes * sizeof *logits);

@@ -9,6 +9,7 @@
 // clang-format on
 
 #include "draw.h"
+#include "executors.h"
 #include "faults.h"
 
 #include <math.h>
@@ -71,6 +72,58 @@ static void parts_of_any_size_give_the_same(void **state) {
             xent_diagnosis_free(parts);
         }
         xent_diagnosis_free(whole);
+    }
+}
+
+/* Enough logits for several tasks, with rows that are asked more than others: a NaN, constant ones,
+ * labels that are no class, and unit rows. */
+enum { TALL = 6000, WIDE = 70 };
+static void fill_tall(float *logits, int64_t *labels) {
+    uint64_t dice = 5;
+    for (int i = 0; i < TALL; i++) {
+        labels[i] = i % 97 ? draw(&dice, WIDE) : -100;
+        for (int c = 0; c < WIDE; c++)
+            logits[i * WIDE + c] = (float)draw_normal(&dice, 0.5);
+        logits[i * WIDE + (labels[i] < 0 ? 0 : labels[i])] += (float)draw_real(&dice, 0, 8);
+        for (int c = 0; i % 50 == 7 && c < WIDE; c++)
+            logits[i * WIDE + c] = 3;
+    }
+    logits[4321 * WIDE + 5] = NAN;
+    logits[4322 * WIDE + 5] = INFINITY;
+}
+
+static xent_diagnosis *diagnose_on(const xent_options *options, const xent_tensor *x,
+                                   const xent_tensor *y) {
+    xent_diagnosis *found = NULL;
+    xent_error error;
+    if (xent_diagnose(x, y, options, &found, &error) != XENT_OK)
+        fail_msg("%s", error.message);
+    return found;
+}
+
+static void any_number_of_threads_gives_the_same(void **state) {
+    static float logits[TALL * WIDE];
+    static int64_t labels[TALL];
+    const int64_t turned[] = {WIDE, TALL};
+    const xent_executor reverse = reverse_executor(7), threads = thread_executor(5);
+    (void)state;
+    fill_tall(logits, labels);
+    for (int32_t axis = 0; axis < 2; axis++) {
+        xent_options options = XENT_OPTIONS_INIT;
+        xent_tensor x = axis ? xent_matrix(logits, XENT_F32, TALL, WIDE)
+                             : xent_ndarray(logits, XENT_F32, 2, turned);
+        const xent_tensor y = xent_vector(labels, XENT_I64, TALL);
+        options.class_axis = axis;
+        options.on_bad_label = XENT_BAD_LABEL_IGNORE;
+        xent_diagnosis *alone = diagnose_on(&options, &x, &y);
+        for (int i = 0; i < 4; i++) {
+            options.threads = i == 0 ? 2 : 9;
+            options.executor = i == 2 ? &reverse : i == 3 ? &threads : NULL;
+            xent_diagnosis *together = diagnose_on(&options, &x, &y);
+            same_findings(alone, together);
+            xent_diagnosis_free(together);
+        }
+        xent_diagnosis_free(alone);
     }
 }
 
@@ -231,6 +284,7 @@ static void memory_may_fail_anywhere(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_of_any_size_give_the_same),
+        cmocka_unit_test(any_number_of_threads_gives_the_same),
         cmocka_unit_test(the_class_axis_may_be_any),
         cmocka_unit_test(the_total_is_that_of_the_loss),
         cmocka_unit_test(many_classes),
