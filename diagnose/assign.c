@@ -38,17 +38,18 @@ static xent_status fit_half(const fitting *fit, enum half which, int32_t *to) {
 }
 
 /* Holds an assignment against the identity, by rows and by columns; returns the larger chance,
- * negative: there is no memory. */
+ * negative: there is no memory. Repeated rows are no evidence, but they are restored as well. */
 static double try_half(const fitting *fit, enum half which, comparison *sum) {
     const units *of = &fit->of;
     comparison found = {0, 0, 0};
     for (int64_t i = 0; i < of->count; i++) {
-        if (!lies_in(of, i, which))
+        bool once = of->half[i] == which;
+        if (!once && of->half[i] != which + REPEATED)
             continue;
         bool given = of->predictions[i] == of->labels[i];
         bool other = of->predictions[i] == fit->to[of->labels[i]];
-        found.given_only += given && !other;
-        found.other_only += other && !given;
+        found.given_only += once && given && !other;
+        found.other_only += once && other && !given;
         found.other += other;
     }
     sum->given_only += found.given_only;

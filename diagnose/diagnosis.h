@@ -17,7 +17,7 @@ enum { IGNORED = -2, BAD = -3, NO_PREDICTION = -5 };
 /* Rows are fitted on in one half and tried in the other. Equal rows lie in the same, by a bit of
  * their keys; with few different rows halves may be uneven, but then there is nothing to find: a
  * test takes a dozen. */
-enum half { FIRST_HALF, OTHER_HALF, BOTH_HALVES, LEFT_OUT };
+enum half { FIRST_HALF, OTHER_HALF, BOTH_HALVES, LEFT_OUT, REPEATED };
 
 enum { MOST_FINDINGS = 48, MOST_EVIDENCE = 10, MESSAGE_TEXT = 512, FIX_TEXT = 256 };
 
@@ -89,11 +89,12 @@ struct xent_diagnosis {
     int32_t *across;   /* predictions of the transposed logits; NULL unless they are square */
     float *largest;    /* of `across`: the largest logit of each column so far */
     float *confidence; /* the largest probability of each row */
-    uint8_t *half;     /* LEFT_OUT: not judged, or an earlier row is equal and has the same label */
-    uint64_t *keys;    /* equal for equal rows, else hardly ever */
-    double *lse;       /* of a part */
-    uint8_t *looks;    /* of a part: what each row says by itself, see look.h */
-    float *gathered;   /* rows as floats, side by side */
+    uint8_t
+        *half; /* LEFT_OUT: not judged; REPEATED more: an earlier row is equal, as is its label */
+    uint64_t *keys;  /* equal for equal rows, else hardly ever */
+    double *lse;     /* of a part */
+    uint8_t *looks;  /* of a part: what each row says by itself, see look.h */
+    float *gathered; /* rows as floats, side by side */
     int64_t gathered_floats;
 
     xent_total total;

@@ -49,8 +49,7 @@ static void mark_distinct(xent_diagnosis *all, const table *of) {
         if (!is_counted(all, row))
             continue;
         int32_t *place = find_same(all, of, row);
-        if (*place == 0)
-            all->half[row] = all->keys[row] & 1;
+        all->half[row] = (uint8_t)((all->keys[row] & 1) + (*place == 0 ? 0 : REPEATED));
         all->distinct_rows += *place == 0;
         *place = (int32_t)(row + 1);
     }

@@ -121,6 +121,16 @@ static void rename_faint(struct batch *b) {
     scale(b, 0.01f);
     rename_classes(b);
 }
+/* Of a tree: each leaf's rows are equal, and most of them have its label. */
+static void rename_leaves(struct batch *b) {
+    enum { LEAVES = 120 };
+    for (int i = LEAVES; i < ROWS; i++) {
+        const float *leaf = b->logits + i % LEAVES * CLASSES;
+        memcpy(b->logits + i * CLASSES, leaf, CLASSES * sizeof *leaf);
+        b->label[i] = chance(&b->dice, 85) ? b->label[i % LEAVES] : b->label[i];
+    }
+    rename_classes(b);
+}
 static void exchange_two(struct batch *b) {
     for (int i = 0; i < ROWS; i++)
         b->label[i] = b->label[i] == 2 ? 5 : b->label[i] == 5 ? 2 : b->label[i];
@@ -335,6 +345,7 @@ const struct fault FAULTS[FAULT_COUNT] = {
     {"labels-shuffled", shuffle, XENT_MISTAKE, 0, NULL, 0},
     {"class-ids-permuted", rename_classes, XENT_MISTAKE, 0, "classes_moved", CLASSES},
     {"class-ids-permuted", rename_faint, XENT_MISTAKE, 0, "classes_moved", CLASSES},
+    {"class-ids-permuted", rename_leaves, XENT_MISTAKE, 0, "classes_moved", CLASSES},
     {"class-ids-permuted", rotate_classes, XENT_MISTAKE, 0, "classes_moved", CLASSES},
     {"class-ids-permuted", exchange_two, XENT_MISTAKE, 0, "classes_moved", 2},
     {"probabilities-as-logits", softmax_rows, XENT_MISTAKE, 0, "rows_that_sum_to_1", ROWS},
