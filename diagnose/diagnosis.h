@@ -87,6 +87,7 @@ struct xent_diagnosis {
 
     int32_t *labels, *predictions;
     int32_t *across;   /* predictions of the transposed logits; NULL unless they are square */
+    double offset;     /* taken from all logits, if these are f64 and far from 0 */
     float *largest;    /* of `across`: the largest logit of each column so far */
     float *confidence; /* the largest probability of each row */
     uint8_t

@@ -45,17 +45,24 @@ static int64_t next_offset(walk *rows) {
 }
 
 /* What is taken from a row of doubles before it is narrowed: floats tell values far from 0 hardly
- * apart, and only differences matter. Not where values are compared with those of other rows. */
+ * apart, and only differences matter. Not under a soft cap, beyond which all are alike anyway. */
 static double far_from_zero(const xent_diagnosis *all, const char *row, int64_t class_stride) {
     const double far = 1024.0;
     double most = -(double)INFINITY, value;
-    if (all->run.logits_are != XENT_LOGITS || all->run.softcap > 0.0 || all->across)
-        return 0.0;
     for (int64_t c = 0; c < all->classes; c++) {
         memcpy(&value, row + c * class_stride * (int64_t)sizeof value, sizeof value);
         most = value > most ? value : most;
     }
     return isfinite(most) && fabs(most) > far ? most : 0.0;
+}
+
+static bool may_move(const xent_diagnosis *all) {
+    return all->dtype == XENT_F64 && all->run.logits_are == XENT_LOGITS && all->run.softcap <= 0.0;
+}
+
+void keep_offset(xent_diagnosis *all, const xent_tensor *part) {
+    if (all->across && all->added == 0 && may_move(all))
+        all->offset = far_from_zero(all, part->data, part->stride[all->class_axis]);
 }
 
 static void narrow_from(const char *row, int64_t class_stride, int64_t classes, double offset,
@@ -93,9 +100,9 @@ void gather(const xent_diagnosis *all, const xent_tensor *part, walk *from, int6
     bool in_place = lies_in_place(part, all->class_axis);
     for (int64_t i = 0; i < count; i++) {
         offsets[i] = next_offset(from);
-        moved[i] = all->dtype == XENT_F64
-                       ? far_from_zero(all, data + offsets[i] * size, from->class_stride)
-                       : 0.0;
+        moved[i] = all->offset;
+        if (may_move(all) && !all->across)
+            moved[i] = far_from_zero(all, data + offsets[i] * size, from->class_stride);
         rows[i] = in_place ? (const float *)part->data + offsets[i] : memory + i * all->classes;
     }
     if (!in_place)

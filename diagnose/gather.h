@@ -22,6 +22,10 @@ walk begin_walk(const xent_tensor *part, int class_axis, int64_t row);
 /* Whether rows are floats side by side already, and need no memory. */
 bool lies_in_place(const xent_tensor *part, int class_axis);
 
+/* Keeps what is to be taken from all rows where these are compared with one another, from the first
+ * of them. */
+void keep_offset(xent_diagnosis *all, const xent_tensor *part);
+
 /* The next rows, up to GATHERED, in `memory` (count*classes floats) or where they are; rows[i]
  * points at each. moved[i]: what was taken from its logits. */
 void gather(const xent_diagnosis *all, const xent_tensor *part, walk *from, int64_t count,

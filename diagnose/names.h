@@ -52,6 +52,7 @@
 #define element_size xent_private_diagnose_element_size
 #define gather xent_private_diagnose_gather
 #define is_sampled xent_private_diagnose_is_sampled
+#define keep_offset xent_private_diagnose_keep_offset
 #define lies_in_place xent_private_diagnose_lies_in_place
 #define look_at_rows xent_private_diagnose_look_at_rows
 #define unit_slack xent_private_diagnose_unit_slack

@@ -217,7 +217,8 @@ static bool is_moved(const xent_diagnosis *all, const candidate *best) {
     const double much = 0.2, doubtful = 1e-3;
     int64_t distance = best->by < 0 ? -best->by : best->by, differing = 0;
     for (int64_t row = 0; row < all->rows - distance; row++)
-        differing += all->labels[row] != all->labels[row + distance];
+        differing += all->labels[row] >= 0 && all->labels[row + distance] >= 0 &&
+                     all->labels[row] != all->labels[row + distance];
     double gain = (double)(best->found.other_only - best->found.given_only);
     return gain >= much * (double)(all->rows - distance) &&
            binomial_above(best->found.given_only, differing, expected_agreement(all)) > doubtful;

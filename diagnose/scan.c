@@ -244,6 +244,7 @@ static xent_status scan_whole(xent_diagnosis *all, const xent_tensor *part, int6
     xent_status status = score(all, part, rows, error);
     if (status != XENT_OK)
         return status;
+    keep_offset(all, part);
     if (look_at_rows(all, part, rows) != XENT_OK)
         return refuse(error, XENT_NO_MEMORY, "there is no memory for rows of logits");
     count_rows(all, part, rows);

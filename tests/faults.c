@@ -312,6 +312,16 @@ static void transpose_square(struct batch *b) {
     b->y = xent_ndarray(b->label, XENT_I64, 2, shape);
 }
 
+/* f64 far from 0, where a float tells none of them apart. */
+static void transpose_far_off(struct batch *b) {
+    static double far[ROWS * CLASSES];
+    for (int i = 0; i < ROWS * CLASSES; i++)
+        far[i] = (double)b->logits[i] + 1e9;
+    transpose_square(b);
+    b->x.data = far;
+    b->x.dtype = XENT_F64;
+}
+
 const struct fault FAULTS[FAULT_COUNT] = {
     {"batch-mismatch", cut_labels, XENT_MISTAKE, 1, "labels", HALF},
     {"batch-mismatch", two_labels, XENT_MISTAKE, 1, "rows", 4},
@@ -320,6 +330,7 @@ const struct fault FAULTS[FAULT_COUNT] = {
     {"swapped-arguments", swap, XENT_MISTAKE, 1, NULL, 0},
     {"classes-first", transpose, XENT_MISTAKE, 1, "class_axis", 0},
     {"classes-first", transpose_square, XENT_MISTAKE, 0, NULL, 0},
+    {"classes-first", transpose_far_off, XENT_MISTAKE, 0, NULL, 0},
     {"integer-logits", integers, XENT_MISTAKE, 1, NULL, 0},
     {"no-classes", no_classes, XENT_MISTAKE, 1, "axes", 2},
     {"no-classes", no_axes, XENT_MISTAKE, 1, "axes", 0},

@@ -28,7 +28,7 @@ struct fault {
     const char *name; /* of evidence, and its value; NULL: none */
     double value;
 };
-enum { FAULT_COUNT = 56 };
+enum { FAULT_COUNT = 57 };
 extern const struct fault FAULTS[FAULT_COUNT];
 
 /* The batches of 80 % accuracy in which nothing is wrong, whatever they look like. */

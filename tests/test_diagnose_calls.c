@@ -43,7 +43,7 @@ static void same_findings(const xent_diagnosis *a, const xent_diagnosis *b) {
 }
 
 static xent_diagnosis *diagnose_in_parts(const struct batch *b, int64_t rows) {
-    const size_t size = b->x.dtype == XENT_F16 ? 2 : 4;
+    const size_t size = b->x.dtype == XENT_F64 ? 8 : b->x.dtype == XENT_F16 ? 2 : 4;
     xent_diagnosis *found = NULL;
     assert_int_equal(xent_diagnosis_begin(&b->x, &b->y, &b->options, &found, NULL), XENT_OK);
     for (int64_t first = 0; first < b->x.shape[0]; first += rows) {
