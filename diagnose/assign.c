@@ -115,7 +115,7 @@ static void count_moved(const xent_diagnosis *all, assignment *held) {
 
 static xent_status try_objects(const fitting *rows, const xent_diagnosis *all, assignment *held) {
     objects made = {.count = 0};
-    xent_status status = find_objects(all, &made);
+    xent_status status = find_objects(all, false, &made);
     if (status == XENT_OK) {
         fitting fit = *rows;
         comparison test = {0, 0, 0};

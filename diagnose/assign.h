@@ -5,6 +5,7 @@
 
 #include "compare.h"
 #include "diagnosis.h"
+#include "objects.h"
 
 /* Up to so many classes the assignment is the best there is; above, the largest counts win. */
 enum { EXACT_CLASSES = 1000 };
@@ -32,17 +33,6 @@ typedef struct units {
 } units;
 units row_units(const xent_diagnosis *all);
 bool lies_in(const units *of, int64_t i, enum half which);
-
-/* Neighbours of the same label, along any axis of the labels but that of a batch of maps, are an
- * object, predicted as most of its rows are (by a vote). */
-typedef struct objects {
-    int64_t count;
-    int32_t *labels, *predictions;
-    uint8_t *half; /* by turns within a label */
-} objects;
-/* XENT_OK or XENT_NO_MEMORY; to be freed in either case. */
-xent_status find_objects(const xent_diagnosis *all, objects *made);
-void free_objects(objects *made);
 
 /* The chance, at most, of what labels that are assigned to other classes (`to`, -1: none) show: if
  * labels are right, their own rows are predicted as a class at least as often as the rows of any

@@ -265,9 +265,10 @@ static xent_status judge(xent_diagnosis *all) {
         return status;
     judge_training(all);
     status = judge_padding(all);
+    if (status == XENT_OK)
+        status = judge_agreement(all);
     if (status != XENT_OK)
         return status;
-    judge_agreement(all);
     judge_classes(all);
     judge_temperature(all);
     judge_duplicates(all);

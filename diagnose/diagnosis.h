@@ -162,15 +162,15 @@ double test_level(void);
 double expected_agreement(const xent_diagnosis *all);
 
 xent_status find_duplicates(xent_diagnosis *all);
-void judge_labels(xent_diagnosis *all);         /* outside [0, C), marks, none counted */
-void judge_values(xent_diagnosis *all);         /* NaN, overflow, constant rows, sums of 1 */
-void judge_training(xent_diagnosis *all);       /* a model that knows nothing */
-xent_status judge_repeats(xent_diagnosis *all); /* labels repeated to fit */
-xent_status judge_order(xent_diagnosis *all);   /* other labellings of the rows */
-void judge_agreement(xent_diagnosis *all);      /* shuffled, untrained, leakage */
-xent_status judge_padding(xent_diagnosis *all); /* a class that marks rows to leave out */
-void judge_duplicates(xent_diagnosis *all);     /* equal rows, other labels */
-void judge_classes(xent_diagnosis *all);        /* never predicted, never present */
+void judge_labels(xent_diagnosis *all);           /* outside [0, C), marks, none counted */
+void judge_values(xent_diagnosis *all);           /* NaN, overflow, constant rows, sums of 1 */
+void judge_training(xent_diagnosis *all);         /* a model that knows nothing */
+xent_status judge_repeats(xent_diagnosis *all);   /* labels repeated to fit */
+xent_status judge_order(xent_diagnosis *all);     /* other labellings of the rows */
+xent_status judge_agreement(xent_diagnosis *all); /* shuffled, untrained, leakage */
+xent_status judge_padding(xent_diagnosis *all);   /* a class that marks rows to leave out */
+void judge_duplicates(xent_diagnosis *all);       /* equal rows, other labels */
+void judge_classes(xent_diagnosis *all);          /* never predicted, never present */
 void judge_temperature(xent_diagnosis *all);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Objects: neighbouring rows of one label, as runs of frames and areas of a map, each of which
  * counts once. */
-#include "assign.h"
+#include "objects.h"
 
 #include <stdlib.h>
 
@@ -23,20 +23,22 @@ static void join(int32_t *before, int32_t a, int32_t b) {
 }
 
 /* Each row and the one before it along an axis whose steps are `along` rows. */
-static void join_along(const xent_diagnosis *all, int32_t *before, int64_t length, int64_t along) {
+static void join_along(const xent_diagnosis *all, bool alike, int32_t *before, int64_t length,
+                       int64_t along) {
     for (int64_t row = along; row < all->rows; row++) {
-        if (row / along % length != 0 && all->labels[row] == all->labels[row - along])
+        if (row / along % length != 0 && all->labels[row] == all->labels[row - along] &&
+            (!alike || all->predictions[row] == all->predictions[row - along]))
             join(before, (int32_t)(row - along), (int32_t)row);
     }
 }
 
 /* Of three axes or more the first counts maps, which have nothing to do with each other. */
-static void join_neighbours(const xent_diagnosis *all, int32_t *before) {
+static void join_neighbours(const xent_diagnosis *all, bool alike, int32_t *before) {
     int64_t along = 1;
     for (int64_t row = 0; row < all->rows; row++)
         before[row] = (int32_t)row;
     for (int axis = all->label_ndim - 1; axis >= (all->label_ndim > 2); axis--) {
-        join_along(all, before, all->label_shape[axis], along);
+        join_along(all, alike, before, all->label_shape[axis], along);
         along *= all->label_shape[axis];
     }
 }
@@ -44,9 +46,8 @@ static void join_neighbours(const xent_diagnosis *all, int32_t *before) {
 /* What most rows of each object are predicted as, if more than half are (Boyer and Moore 1981), is
  * left in the place of its first row. */
 static void vote(const xent_diagnosis *all, int32_t *before, int32_t *predictions, int32_t *votes) {
-    const units rows = row_units(all);
     for (int64_t row = 0; row < all->rows; row++) {
-        if (!lies_in(&rows, row, BOTH_HALVES))
+        if (all->half[row] >= BOTH_HALVES)
             continue;
         int32_t root = find_root(before, (int32_t)row);
         if (votes[root] == 0)
@@ -69,7 +70,7 @@ static void gather_objects(const xent_diagnosis *all, objects *made, const int32
     }
 }
 
-xent_status find_objects(const xent_diagnosis *all, objects *made) {
+xent_status find_objects(const xent_diagnosis *all, bool alike, objects *made) {
     int32_t *votes = take_array(all->rows, sizeof *votes);
     uint8_t *turns = take_array(all->classes, sizeof *turns);
     made->count = 0;
@@ -79,7 +80,7 @@ xent_status find_objects(const xent_diagnosis *all, objects *made) {
     bool taken = votes && turns && made->labels && made->predictions && made->half;
     if (taken) {
         int32_t *before = made->labels; /* until the labels are gathered */
-        join_neighbours(all, before);
+        join_neighbours(all, alike, before);
         vote(all, before, made->predictions, votes);
         gather_objects(all, made, votes, turns);
     }

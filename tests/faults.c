@@ -93,6 +93,11 @@ static void repeat_each(struct batch *b) {
 static void shuffle(struct batch *b) {
     relabel(b, any_order);
 }
+/* Labels in order, of logits that are not. */
+static void sort_labels(struct batch *b) {
+    for (int i = 0; i < ROWS; i++)
+        b->label[i] = i / (ROWS / CLASSES);
+}
 /* [B, T, C] whose logits predict the next token. */
 static void causal(struct batch *b) {
     const int64_t shape[] = {20, 50, CLASSES};
@@ -354,6 +359,7 @@ const struct fault FAULTS[FAULT_COUNT] = {
     {"labels-shifted", shift_sequences, XENT_MISTAKE, 0, "shift", -1},
     {"halves-swapped", swap_halves, XENT_MISTAKE, 0, "turned_by", HALF},
     {"labels-shuffled", shuffle, XENT_MISTAKE, 0, NULL, 0},
+    {"labels-shuffled", sort_labels, XENT_MISTAKE, 0, NULL, 0},
     {"class-ids-permuted", rename_classes, XENT_MISTAKE, 0, "classes_moved", CLASSES},
     {"class-ids-permuted", rename_faint, XENT_MISTAKE, 0, "classes_moved", CLASSES},
     {"class-ids-permuted", rename_leaves, XENT_MISTAKE, 0, "classes_moved", CLASSES},
