@@ -37,7 +37,7 @@ bool lies_in(const units *of, int64_t i, enum half which);
 /* The chance, at most, of what labels that are assigned to other classes (`to`, -1: none) show: if
  * labels are right, their own rows are predicted as a class at least as often as the rows of any
  * other label, however weak, biased or unbalanced. Negative: there is no memory. */
-double chance_of_columns(const units *of, int64_t classes, const int32_t *to, enum half which);
+double chance_of_columns(const units *rows, int64_t classes, const int32_t *to, enum half which);
 
 /* The assignment of n labels to n predictions with the largest sum of counts[label*n + prediction];
  * of several the one that moves the fewest labels. XENT_OK or XENT_NO_MEMORY. */

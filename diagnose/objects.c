@@ -45,9 +45,10 @@ static void join_neighbours(const xent_diagnosis *all, bool alike, int32_t *befo
 
 /* What most rows of each object are predicted as, if more than half are (Boyer and Moore 1981), is
  * left in the place of its first row. */
-static void vote(const xent_diagnosis *all, int32_t *before, int32_t *predictions, int32_t *votes) {
+static void vote(const xent_diagnosis *all, bool alike, int32_t *before, int32_t *predictions,
+                 int32_t *votes) {
     for (int64_t row = 0; row < all->rows; row++) {
-        if (all->half[row] >= BOTH_HALVES)
+        if (all->half[row] == LEFT_OUT || (!alike && all->half[row] >= REPEATED))
             continue;
         int32_t root = find_root(before, (int32_t)row);
         if (votes[root] == 0)
@@ -81,7 +82,7 @@ xent_status find_objects(const xent_diagnosis *all, bool alike, objects *made) {
     if (taken) {
         int32_t *before = made->labels; /* until the labels are gathered */
         join_neighbours(all, alike, before);
-        vote(all, before, made->predictions, votes);
+        vote(all, alike, before, made->predictions, votes);
         gather_objects(all, made, votes, turns);
     }
     free(votes);
