@@ -7,8 +7,8 @@
 #include "diagnosis.h"
 
 /* Neighbours of the same label (and, `alike`, of the same prediction), along any axis of the labels
- * but that of a batch of maps, are an object, predicted as most of its rows are (by a vote, of those
- * that are not repeated elsewhere unless they need only be alike). */
+ * but that of a batch of maps, are an object. It is predicted as most of its rows are, by a vote;
+ * rows that are repeated elsewhere have none, unless `alike`. */
 typedef struct objects {
     int64_t count;
     int32_t *labels, *predictions;
