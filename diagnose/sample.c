@@ -96,7 +96,8 @@ static const double NOTABLE = 10.83;
 
 void judge_temperature(xent_diagnosis *all) {
     const sample *kept = &all->sample;
-    if (kept->rows == 0 || all->classes < 2 || hides_agreement(all))
+    if (kept->rows == 0 || all->classes < 2 || hides_agreement(all) ||
+        has_finding(all, "untrained"))
         return;
     double index = find_minimum(kept->loss), temperature = 1.0 / scale_of(index);
     double given = kept->loss[MIDDLE], best = kept->loss[(int)(index + 0.5)];
