@@ -122,8 +122,8 @@ XENT_API xent_status xent_diagnose(const xent_tensor *logits, const xent_tensor 
  * are read here; the labels are read to the end, unless the two do not fit together: then their
  * data may be NULL, and the diagnosis is finished at once (xent_diagnosis_scorable says 0).
  * Memory: some 40 bytes a row and 70 a class, up to 16 rows of logits a thread, and for up to 1000
- * classes a table of classes^2 counts of 4 bytes. More than 2^31 - 2 rows or classes are a finding. Options are copied; the executor must live until the diagnosis is
- * finished. */
+ * classes a table of classes^2 counts of 4 bytes. More than 2^31 - 2 rows or classes are a finding.
+ * Options are copied; the executor must live until the diagnosis is finished. */
 XENT_API xent_status xent_diagnosis_begin(const xent_tensor *logits, const xent_tensor *labels,
                                           const xent_options *options, xent_diagnosis **diagnosis,
                                           xent_error *error);

@@ -8,7 +8,7 @@
 // clang-format on
 
 #include "draw.h"
-#include "faults.h"
+#include "findings.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -17,15 +17,8 @@
 
 static struct batch batch;
 
-static xent_diagnosis *diagnose(const struct batch *b) {
-    xent_diagnosis *found = NULL;
-    xent_error error;
-    if (xent_diagnose(&b->x, &b->y, &b->options, &found, &error) != XENT_OK)
-        fail_msg("%s", error.message);
-    return found;
-}
-
 static double evidence(const xent_finding *finding, const char *name) {
+    assert_non_null(finding);
     for (int32_t i = 0; i < finding->evidence_count; i++) {
         if (strcmp(finding->evidence[i].name, name) == 0)
             return finding->evidence[i].value;
@@ -56,22 +49,6 @@ static void each_mistake_comes_first(void **state) {
     }
 }
 
-static const xent_finding *find(const xent_diagnosis *found, const char *id) {
-    for (int32_t i = 0; i < xent_diagnosis_count(found); i++) {
-        if (strcmp(xent_diagnosis_finding(found, i)->id, id) == 0)
-            return xent_diagnosis_finding(found, i);
-    }
-    fail_msg("%s is not found", id);
-    return NULL;
-}
-
-static bool says(const xent_diagnosis *found, const char *id) {
-    bool said = false;
-    for (int32_t i = 0; i < xent_diagnosis_count(found); i++)
-        said |= strcmp(xent_diagnosis_finding(found, i)->id, id) == 0;
-    return said;
-}
-
 static void one_mistake_does_not_hide_another(void **state) {
     (void)state;
     draw_batch(&batch, 80);
@@ -79,7 +56,8 @@ static void one_mistake_does_not_hide_another(void **state) {
     for (int i = 0; i < ROWS; i++)
         batch.label[i] = (batch.label[i] * 7 + i * 377) % CLASSES;
     xent_diagnosis *found = diagnose(&batch);
-    assert_true(says(found, "nonfinite-rows") && says(found, "labels-shuffled"));
+    assert_non_null(find(found, "nonfinite-rows"));
+    assert_non_null(find(found, "labels-shuffled"));
     xent_diagnosis_free(found);
 }
 

@@ -10,7 +10,7 @@
 
 #include "draw.h"
 #include "executors.h"
-#include "faults.h"
+#include "findings.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,14 +18,6 @@
 
 static struct batch batch;
 static const int64_t MARK[] = {-100};
-
-static xent_diagnosis *diagnose(const struct batch *b) {
-    xent_diagnosis *found = NULL;
-    xent_error error;
-    if (xent_diagnose(&b->x, &b->y, &b->options, &found, &error) != XENT_OK)
-        fail_msg("%s", error.message);
-    return found;
-}
 
 /* ---- in parts ---- */
 
@@ -92,15 +84,6 @@ static void fill_tall(float *logits, int64_t *labels) {
     logits[4322 * WIDE + 5] = INFINITY;
 }
 
-static xent_diagnosis *diagnose_on(const xent_options *options, const xent_tensor *x,
-                                   const xent_tensor *y) {
-    xent_diagnosis *found = NULL;
-    xent_error error;
-    if (xent_diagnose(x, y, options, &found, &error) != XENT_OK)
-        fail_msg("%s", error.message);
-    return found;
-}
-
 static void any_number_of_threads_gives_the_same(void **state) {
     static float logits[TALL * WIDE];
     static int64_t labels[TALL];
@@ -115,11 +98,11 @@ static void any_number_of_threads_gives_the_same(void **state) {
         const xent_tensor y = xent_vector(labels, XENT_I64, TALL);
         options.class_axis = axis;
         options.on_bad_label = XENT_BAD_LABEL_IGNORE;
-        xent_diagnosis *alone = diagnose_on(&options, &x, &y);
+        xent_diagnosis *alone = diagnose_tensors(&x, &y, &options);
         for (int i = 0; i < 4; i++) {
             options.threads = i == 0 ? 2 : 9;
             options.executor = i == 2 ? &reverse : i == 3 ? &threads : NULL;
-            xent_diagnosis *together = diagnose_on(&options, &x, &y);
+            xent_diagnosis *together = diagnose_tensors(&x, &y, &options);
             same_findings(alone, together);
             xent_diagnosis_free(together);
         }
@@ -176,8 +159,7 @@ static void many_classes(void **state) {
     }
     xent_tensor x = xent_matrix(logits, XENT_F32, FEW, MANY);
     xent_tensor y = xent_vector(labels, XENT_I32, FEW);
-    xent_diagnosis *found = NULL;
-    assert_int_equal(xent_diagnose(&x, &y, NULL, &found, NULL), XENT_OK);
+    xent_diagnosis *found = diagnose_tensors(&x, &y, NULL);
     assert_string_equal(xent_diagnosis_finding(found, 0)->id, "class-ids-permuted");
     xent_diagnosis_free(found);
 }
