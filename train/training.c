@@ -227,6 +227,19 @@ static void read_start(const xent_training *training, const xent_tensor *weight,
     }
 }
 
+/* A sum over classes that is not 0 is only ever lessened by l2, and slowly. */
+static void remove_mean(const xent_training *training, double *parameters) {
+    const int64_t classes = training->classes, features = training->features;
+    for (int64_t d = 0; d <= features; d++) {
+        double *first = parameters + (d < features ? d : classes * features), sum = 0;
+        const int64_t apart = d < features ? features : 1;
+        for (int64_t c = 0; c < classes; c++)
+            sum += first[c * apart];
+        for (int64_t c = 0; c < classes; c++)
+            first[c * apart] -= sum / (double)classes;
+    }
+}
+
 xent_status xent_training_set(xent_training *training, const xent_tensor *weight,
                               const xent_tensor *bias, xent_error *error) {
     empty(error);
@@ -244,6 +257,8 @@ xent_status xent_training_set(xent_training *training, const xent_tensor *weight
     if (!(largest(training->unit_gradient, training->parameters) <= 1e30))
         return reject(error, XENT_BAD_ARGUMENT,
                       "parameters to begin with must be finite, and within 1e30");
+    if (!training->batches)
+        remove_mean(training, training->unit_gradient);
     memcpy(training->point, training->unit_gradient, (size_t)training->parameters * sizeof(double));
     set_lanes(training);
     for (int64_t i = 0; training->options.dtype == XENT_F32 && i < training->parameters; i++)
