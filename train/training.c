@@ -34,11 +34,11 @@ static bool take_copies(struct xent_training *training, const xent_training_opti
 }
 
 static bool take_vectors(struct xent_training *training) {
-    double **const doubles[] = {&training->point, &training->gradient, &training->unit_gradient,
+    double **const doubles[] = {&training->point, &training->gradient,
                                 training->batches ? &training->velocity : &training->point,
                                 training->options.method == XENT_ADAM ? &training->squares
                                                                       : &training->point};
-    void **const lanes[] = {&training->lanes, &training->best};
+    void **const lanes[] = {&training->lanes, &training->best, &training->unit_gradient};
     for (size_t i = 0; i < sizeof doubles / sizeof *doubles; i++)
         if (!*doubles[i] && !(*doubles[i] = take_zeros(training->parameters, 1, sizeof(double))))
             return false;
@@ -253,13 +253,17 @@ xent_status xent_training_set(xent_training *training, const xent_tensor *weight
         status = check_start(training, "bias", bias, 1, error);
     if (status != XENT_OK)
         return status;
-    read_start(training, weight, bias, training->unit_gradient);
-    if (!(largest(training->unit_gradient, training->parameters) <= 1e30))
+    double *start = training->gradient; /* begin_pass sets it to 0 again */
+    read_start(training, weight, bias, start);
+    if (!(largest(start, training->parameters) <= 1e30)) {
+        begin_pass(training);
         return reject(error, XENT_BAD_ARGUMENT,
                       "parameters to begin with must be finite, and within 1e30");
+    }
     if (!training->batches)
-        remove_mean(training, training->unit_gradient);
-    memcpy(training->point, training->unit_gradient, (size_t)training->parameters * sizeof(double));
+        remove_mean(training, start);
+    memcpy(training->point, start, (size_t)training->parameters * sizeof *start);
+    begin_pass(training);
     set_lanes(training);
     for (int64_t i = 0; training->options.dtype == XENT_F32 && i < training->parameters; i++)
         training->point[i] = (double)((float *)training->lanes)[i];
