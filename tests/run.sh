@@ -97,7 +97,7 @@ configure() {
         cmake --build "$folder" -j "$jobs"
 }
 
-c_files() { find include src diagnose cli tests fuzz examples bench -name '*.[ch]' "$@"; }
+c_files() { find include src diagnose train cli tests fuzz examples bench -name '*.[ch]' "$@"; }
 
 check_format() { c_files -print0 | xargs -0 clang-format --dry-run -Werror; }
 
@@ -167,7 +167,8 @@ emulated() {
 
 memory() {
     for test in check refusals tails diagnose diagnose_calls overlap layout labels count total abi robust threads guard bits \
-        differential edge_cases edge_shapes edge_totals edge_probabilities linear linear_check linear_forward linear_slopes; do
+        differential edge_cases edge_shapes edge_totals edge_probabilities linear linear_check linear_forward linear_slopes \
+        train train_calls; do
         beside valgrind-$test under_valgrind $out/gcc/tests/test_$test
     done
     for example in mean_loss alignment accumulate train_digits; do
