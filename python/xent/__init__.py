@@ -23,6 +23,7 @@ from ._errors import (
 )
 from ._functions import count_labels, cross_entropy, cross_entropy_with_grad, row_outputs
 from ._library import isa, thread_count, version
+from ._linear import LinearGradients, linear_cross_entropy, linear_cross_entropy_with_grad
 from ._log_loss import log_loss
 from ._options import Options
 from ._total import Total
@@ -36,6 +37,7 @@ __all__ = [
     "DtypeError",
     "Finding",
     "LabelError",
+    "LinearGradients",
     "NothingCountedError",
     "Options",
     "OverlapError",
@@ -48,6 +50,8 @@ __all__ = [
     "cross_entropy",
     "cross_entropy_with_grad",
     "isa",
+    "linear_cross_entropy",
+    "linear_cross_entropy_with_grad",
     "log_loss",
     "row_outputs",
     "thread_count",

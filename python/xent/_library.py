@@ -71,6 +71,22 @@ class Outputs(ctypes.Structure):
     ]
 
 
+class LinearOutputs(ctypes.Structure):
+    """struct xent_linear_outputs"""
+
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("loss", c_void_p),
+        ("lse", c_void_p),
+        ("prediction", c_void_p),
+        ("label_probability", c_void_p),
+        ("entropy", c_void_p),
+        ("grad_features", c_void_p),
+        ("grad_weight", c_void_p),
+        ("grad_bias", c_void_p),
+    ]
+
+
 class Total(ctypes.Structure):
     """struct xent_total"""
 
@@ -125,6 +141,10 @@ _library = ctypes.CDLL(str(Path(__file__).with_name("libxent.so")))
 cross_entropy = _library.xent_cross_entropy
 cross_entropy.argtypes = [c_void_p] * 6
 cross_entropy.restype = c_int32
+
+linear_cross_entropy = _library.xent_linear_cross_entropy
+linear_cross_entropy.argtypes = [c_void_p] * 8
+linear_cross_entropy.restype = c_int32
 
 mean_loss_f32 = _library.xent_mean_loss_f32
 mean_loss_f32.argtypes = [c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_void_p]

@@ -19,6 +19,7 @@ STRUCTS = {
     "xent_tensor": _library.Tensor,
     "xent_options": _library.Options,
     "xent_outputs": _library.Outputs,
+    "xent_linear_outputs": _library.LinearOutputs,
     "xent_total": _library.Total,
     "xent_error": _library.Error,
     "xent_evidence": _library.Evidence,
