@@ -213,11 +213,17 @@ MAY_IMPORT = {
     "__init__": ["_check", "_errors", "_functions", "_library", "_linear", "_log_loss", "_options", "_total"],
     "torch/_spec": [],
     "torch/_formula": ["torch/_spec"],
-    "torch/_kernel": ["_library", "_call", "_errors", "torch/_spec", "torch/_formula"],
-    "torch/_operators": ["torch/_spec", "torch/_formula", "torch/_kernel"],
-    "torch/_eager": ["_total", "torch/_spec", "torch/_kernel", "torch/_operators"],
-    "torch/__init__": ["_errors", "_library", "_options", "_total", "torch/_spec", "torch/_formula", "torch/_kernel",
-                       "torch/_operators", "torch/_eager"],
+    "torch/_chain": ["_errors", "torch/_spec", "torch/_formula"],
+    "torch/_kernel": ["_library", "_call", "_errors", "torch/_spec", "torch/_chain"],
+    "torch/_operators": ["torch/_spec", "torch/_chain", "torch/_kernel"],
+    "torch/_eager": ["_total", "torch/_spec", "torch/_chain", "torch/_kernel", "torch/_operators"],
+    "torch/_ways": ["_errors", "_total", "torch/_spec", "torch/_chain", "torch/_operators", "torch/_eager"],
+    "torch/_arguments": ["_errors", "_library", "_options", "torch/_spec", "torch/_kernel"],
+    "torch/_linear": ["_errors", "_library", "_options", "torch/_spec", "torch/_kernel", "torch/_eager", "torch/_ways",
+                      "torch/_arguments"],
+    "torch/_linear_module": ["torch/_linear"],
+    "torch/__init__": ["_errors", "_library", "_options", "torch/_spec", "torch/_kernel", "torch/_eager", "torch/_ways",
+                       "torch/_arguments", "torch/_linear", "torch/_linear_module"],
 }
 
 
