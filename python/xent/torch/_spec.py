@@ -11,8 +11,8 @@ MEAN, ROW_MEAN, SUM = 0, 1, 2
 NONE = 3  # losses of rows: operators of their own
 REDUCTION = {"mean": MEAN, "row_mean": ROW_MEAN, "sum": SUM, "none": NONE}
 
-# What is differentiated, then labels, class weights and row weights. The plain form differentiates
-# logits, the linear form features, weight and bias. Each is a tensor, or None if it may be left out.
+# What is differentiated, then labels, class weights, row weights. The plain form differentiates
+# logits, the linear form features, weight and bias. Each is a tensor; some may be None.
 Inputs = tuple[Any, ...]
 
 
