@@ -1,156 +1,166 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Times the linear form: linear.py [--quick | --smoke] [--threads N] > linear.json
+"""Times the linear form beside OpenBLAS: linear.py [--quick | --smoke] [--threads N] [--shape N D C] LIBXENT.SO > linear.json
 
-Needs the package xent and PyTorch installed. Mean loss of features times weight plus bias, and the gradients of all three, forward and backward, in f32: by xent.torch.linear_cross_entropy, by
-torch.nn.functional.linear and cross_entropy, and by PyTorch's own linear_cross_entropy that parts the batch, where there is one. They take turns in one process; the most memory that a call takes besides
-its inputs is measured in a process for each.
+The library and OpenBLAS compute the same products from the same f32 matrices, and take turns. `logits`, `sgemm`: the
+product alone; `loss`: product and loss, no logits kept; `all`: loss and the gradients of features, weight and bias,
+`sgemm_all`: the three products of these; `train`: loss and the gradients of weight and bias, `sgemm_train`: two products.
+A ratio is the median of those of each turn. Memory is what a call of `all` takes beyond its inputs and outputs.
 """
 import argparse
 import datetime
-import gc
 import json
 import os
 import subprocess
 import sys
+import time
 
-import calls
-import peers
+import numpy as np
 
-# Rows, features, classes.
-SHAPES = [(4096, 768, 32768), (4096, 64, 50257)]
-TINY_SHAPES = [(200, 8, 3000)]
-TOLERANCE = 1e-3
+from library import Library
+
+# Rows, features, classes, turns.
+SHAPES = [(4096, 768, 32768, 5), (1024, 768, 32768, 9), (4096, 64, 50257, 9), (8192, 1024, 1000, 21), (60000, 784, 10, 21)]
+TINY_SHAPES = [(300, 20, 10, 3), (40, 30, 1100, 3)]
+RATIOS = {"logits": ("sgemm",), "loss": ("sgemm",), "all": ("sgemm_all",), "train": ("sgemm_train",)}
+ROWS_TRIED = 8
+
+
+def log(*words):
+    print(*words, sep=", ", file=sys.stderr, flush=True)
 
 
 class Batch:
-    def __init__(self, rows, depth, classes):
-        import torch
-        generator = torch.Generator().manual_seed(7)
-        scale = 2 / depth ** 0.5  # logits of deviation 2
-        self.features = torch.randn((rows, depth), generator=generator).requires_grad_()
-        self.weight = (scale * torch.randn((classes, depth), generator=generator)).requires_grad_()
-        self.bias = torch.zeros(classes).requires_grad_()
-        self.labels = torch.randint(0, classes, (rows,), generator=generator)
-        self.learnt = (self.features, self.weight, self.bias)
+    def __init__(self, rows, features, classes):
+        random = np.random.default_rng(7)
+        self.features = random.standard_normal((rows, features), np.float32)
+        self.weight = random.standard_normal((classes, features), np.float32) / np.float32(np.sqrt(features))
+        self.labels = random.integers(0, classes, rows, np.int64)
+        self.grad_features, self.grad_weight = np.ones_like(self.features), np.ones_like(self.weight)
+        self.grad_bias = np.ones(classes, np.float32)
 
-    def restore(self):
-        """Gradients are new in each call."""
-        for one in self.learnt:
-            one.grad = None
+    def training(self):
+        return {"grad_weight": self.grad_weight, "grad_bias": self.grad_bias}
 
-
-def steps(batch, loss):
-    def call():
-        loss(batch.features, batch.weight, batch.bias, batch.labels).backward()
-    return call
+    def gradients(self):
+        return {"grad_features": self.grad_features, **self.training()}
 
 
-def xent_linear(batch):
-    import xent.torch
-    return steps(batch, lambda x, w, b, y: xent.torch.linear_cross_entropy(x, w, y, linear_bias=b))
+def row_losses(batch, count):
+    """The losses of the first rows, by the formula in double."""
+    z = batch.features[:count].astype(np.float64) @ batch.weight.T.astype(np.float64)
+    top = z.max(axis=1)
+    return np.log(np.exp(z - top[:, None]).sum(axis=1)) + top - z[np.arange(len(z)), batch.labels[:count]]
 
 
-def torch_linear(batch):
-    from torch.nn import functional
-    return steps(batch, lambda x, w, b, y: functional.cross_entropy(functional.linear(x, w, b), y))
+def check(library, batch):
+    """The first rows must be right before anything is timed."""
+    part = Batch(1, 1, 1)
+    part.features, part.labels = batch.features[:ROWS_TRIED], batch.labels[:ROWS_TRIED]
+    loss = np.zeros(len(part.labels), np.float32)
+    library.linear(part.features, batch.weight, part.labels, {"loss": loss})()
+    off = np.abs(loss - row_losses(batch, ROWS_TRIED)).max()
+    if not off < 1e-4:
+        sys.exit(f"the losses of the linear form are off by {off}")
 
 
-def torch_chunked(batch):
-    import torch
-    parts = torch.nn.LinearCrossEntropyOptions()
-    return steps(batch, lambda x, w, b, y: torch.nn.functional.linear_cross_entropy(
-        x, w, y, linear_bias=b, options=parts))
+def contenders(library, blas, batch, logits):
+    """Functions by name; the arrays must outlive them."""
+    def call(wanted, total=True):
+        return library.linear(batch.features, batch.weight, batch.labels, wanted, total)
+    made = {"logits": call({"logits": logits}, False), "loss": call({}), "all": call(batch.gradients()),
+            "train": call(batch.training())}
+    if blas:
+        product = blas.product(batch.features, batch.weight.T, logits)
+        for_features = blas.product(logits, batch.weight, batch.grad_features)
+        for_weight = blas.product(logits.T, batch.features, batch.grad_weight)
+        made |= {"sgemm": product, "sgemm_train": lambda: (product(), for_weight()),
+                 "sgemm_all": lambda: (product(), for_features(), for_weight())}
+    return made
 
 
-CONTENDERS = [xent_linear, torch_linear, torch_chunked]
+def quartiles(times):
+    return [float(value) for value in np.quantile(times, (0.25, 0.5, 0.75))]
 
 
-def contenders():
-    import torch
-    return CONTENDERS if hasattr(torch.nn, "LinearCrossEntropyOptions") else CONTENDERS[:2]
-
-
-def error(batch, call, right):
-    """How far the gradients of a call are from those given, as a share of the largest entry."""
-    batch.restore()
-    call()
-    return max(float((one.grad - other).abs().max() / other.abs().max()) for one, other in zip(batch.learnt, right))
-
-
-def run_case(shape, seconds, least):
+def measure(library, blas, shape, turns, clock):
     batch = Batch(*shape)
-    made = {contender.__name__: contender(batch) for contender in contenders()}
-    made["torch_linear"]()
-    right = [one.grad for one in batch.learnt]
-    errors = {name: error(batch, call, right) for name, call in made.items()}
-    for name, off in errors.items():
-        if off > TOLERANCE:
-            raise RuntimeError(f"the gradients of {name} are off by {off:.2g}")
-    del right
-    samples = peers.take_turns(batch, made, seconds, least)
-    found = {name: peers.quartiles([spent for spent, _ in taken]) for name, taken in samples.items()}
-    peers.log(f"linear f32 {list(shape)}", ", ".join(f"{name} {times[1]:.3f} s" for name, times in found.items()))
-    return {"dtype": "f32", "shape": shape, "repetitions": len(samples["xent_linear"]), "seconds": found}
+    check(library, batch)
+    logits = np.ones((shape[0], shape[2]), np.float32)
+    calls = contenders(library, blas, batch, logits)
+    times = {name: [] for name in calls}
+    for turn in range(turns + 1):  # the first is for warming up
+        for name in sorted(calls, reverse=turn % 2 == 0):
+            begun = clock()
+            calls[name]()
+            times[name] += [clock() - begun] * (turn > 0)
+    ratios = {name: float(np.median(np.array(times[name]) / np.array(times[other])))
+              for name, (other,) in RATIOS.items() if other in times}
+    log(" x ".join(map(str, shape)), *(f"{name} {ratio:.3f}" for name, ratio in ratios.items()),
+        *(f"{name} {np.median(spent):.4g} s" for name, spent in times.items()))
+    return {"shape": list(shape), "seconds": {name: quartiles(spent) for name, spent in times.items()}, "ratios": ratios}
 
 
-def peak(contender, shape):
-    """How much the resident memory grows above what was there before a call, gradients included, and how much of it
-    those take."""
-    contender(Batch(16, 4, 10))()  # whatever is loaded or started once
+def peak():
+    """Bytes of memory that this process has had at most, since it was told to forget."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) << 10 for line in file if line.startswith("VmHWM:"))
+
+
+def extra_memory(library, shape):
+    """Of one call in a process of its own, whose inputs and outputs are there before."""
     batch = Batch(*shape)
-    call = contender(batch)
-    gc.collect()
     with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
-        file.write("5")  # the peak begins anew
-    before = calls.status("VmRSS")
-    call()
-    return calls.status("VmHWM") - before, sum(one.grad.nbytes for one in batch.learnt)
+        file.write("5")
+    before = peak()
+    library.linear(batch.features, batch.weight, batch.labels, batch.gradients())()
+    return peak() - before
 
 
-def memory(options):
-    """Bytes of the gradients, and {name: most bytes of a call besides its inputs}; each has a process of its own."""
-    cases = []
-    for number, shape in enumerate(options.shapes):
-        found = {}
-        for contender in contenders():
-            name = contender.__name__
-            words = [sys.executable, __file__, "--peak", name, str(number), *["--smoke"] * options.smoke]
-            done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
-            found[name], gradients = map(int, done.stdout.split())
-            peers.log(f"memory of {name} {list(shape)}: {found[name] / 2 ** 20:.0f} MiB")
-        cases.append({"shape": shape, "gradients": gradients, "bytes": found})
-    return cases
+def ask_memory(path, shape):
+    done = subprocess.run([sys.executable, __file__, "--memory", "--shape", *map(str, shape), path], capture_output=True,
+                          text=True, check=False)
+    return int(done.stdout) if done.returncode == 0 else None
 
 
-def read_options():
+def load_blas(threads):
+    from blas import OpenBLAS
+    try:
+        return OpenBLAS(threads), None
+    except (ImportError, OSError, AttributeError) as error:
+        return None, str(error)
+
+
+def parse():
     parser = argparse.ArgumentParser()
+    parser.add_argument("shared", type=os.path.abspath)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--smoke", action="store_true")
+    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--shape", type=int, nargs=3, help="this one instead of all")
+    parser.add_argument("--turns", type=int, default=9, help="of that shape")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--peak", metavar=("CONTENDER", "SHAPE"), nargs=2, help="only print the memory of this one")
-    options = parser.parse_args()
-    options.least = 2 if options.smoke else 3 if options.quick else 5
-    options.shapes = TINY_SHAPES if options.smoke else SHAPES
-    return options
+    return parser.parse_args()
 
 
 def main():
-    options = read_options()
-    calls.limit_threads(options.threads)
-    import torch
-    torch.set_num_threads(options.threads)
-    if options.peak:
-        name, number = options.peak
-        contender = next(each for each in CONTENDERS if each.__name__ == name)
-        print(*peak(contender, options.shapes[int(number)]))
+    options = parse()
+    library = Library(options.shared)
+    if options.memory:
+        print(extra_memory(library, options.shape))
         return
-    import xent
-    load = os.getloadavg()[0]
-    cases = [run_case(shape, 0, options.least) for shape in options.shapes]
-    print(json.dumps({
-        "date": datetime.date.today().isoformat(), "version": xent.version(), "isa": xent.isa(), "threads": options.threads,
-        "load": load, "versions": peers.versions(), "cases": cases, "memory": memory(options)}, indent=1))
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-options.threads:])
+    # On one thread, what other programs take does not count.
+    clock = time.thread_time if options.threads == 1 else time.perf_counter
+    blas, missing = load_blas(options.threads)
+    shapes = TINY_SHAPES if options.smoke else [(*options.shape, options.turns)] if options.shape else SHAPES
+    cases = []
+    for *shape, turns in shapes:
+        cases.append(measure(library, blas, tuple(shape), max(3, turns // 3) if options.quick else turns, clock))
+        cases[-1]["memory"] = ask_memory(options.shared, shape)
+    print(json.dumps({"date": datetime.date.today().isoformat(), "threads": options.threads, "version": library.version,
+                      "isa": library.isa, "openblas": blas.version if blas else None, "missing": missing, "cases": cases}))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """From measurements to pages: report.py [--core CORE.json] [--peers PEERS.json] [--check CHECK.json] [--python PYTHON.json]
-[--linear LINEAR.json] [--command TEXT] [--docs FOLDER] [RESULTS.json]
+[--linear_torch LINEAR.json] [--command TEXT] [--docs FOLDER] [RESULTS.json]
 
 Puts what was just measured on this machine into RESULTS.json (by default bench/results/PROCESSOR.json), with the facts
 of the machine, then writes the tables of docs/performance.md, between its markers, and the plots beside it. Without
@@ -280,14 +280,14 @@ LINEAR = {"xent_linear": "`xent.torch.linear_cross_entropy`", "torch_linear": "`
           "torch_chunked": "`F.linear_cross_entropy`, parted"}
 
 
-def linear_machine(results):
-    return measured_with(results, results["linear"])
+def linear_torch_machine(results):
+    return measured_with(results, results["linear_torch"])
 
 
-def linear_table(results):
+def linear_torch_table(results):
     """A line for each shape and contender: time and memory, and how many times xent's they are."""
     rows = []
-    for case, memory in zip(results["linear"]["cases"], results["linear"]["memory"]):
+    for case, memory in zip(results["linear_torch"]["cases"], results["linear_torch"]["memory"]):
         ours = case["seconds"]["xent_linear"][MIDDLE]
         besides = {name: size - memory["gradients"] for name, size in memory["bytes"].items()}
         for name, times in case["seconds"].items():
@@ -311,8 +311,8 @@ def write_tables(path, results):
     if "python" in results:
         made |= {"python": python_machine, "calls": calls_table, "break-even": break_even_table,
                  "memory": memory_table}
-    if "linear" in results:
-        made |= {"linear-machine": linear_machine, "linear": linear_table}
+    if "linear_torch" in results:
+        made |= {"linear-torch-machine": linear_torch_machine, "linear-torch": linear_torch_table}
     for name, make in made.items():
         begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
         before, rest = page.split(begin)
@@ -386,7 +386,7 @@ def find_results(options):
     there = glob.glob(os.path.join(folder, "*.json"))
     if options.results:
         return options.results
-    if not (options.core or options.peers or options.check or options.python or options.linear) and len(there) == 1:
+    if not (options.core or options.peers or options.check or options.python or options.linear_torch) and len(there) == 1:
         return there[0]
     return os.path.join(folder, slug(machine()) + ".json")
 
@@ -397,14 +397,14 @@ def main():
     parser.add_argument("--peers")
     parser.add_argument("--check")
     parser.add_argument("--python")
-    parser.add_argument("--linear")
+    parser.add_argument("--linear_torch")
     parser.add_argument("--command", default="", help="what was typed to measure")
     parser.add_argument("--docs", default=os.path.join(ROOT, "docs"))
     parser.add_argument("results", nargs="?")
     options = parser.parse_args()
     path = find_results(options)
     results = load(path) if os.path.exists(path) else {}
-    for name in ("core", "peers", "check", "python", "linear"):
+    for name in ("core", "peers", "check", "python", "linear_torch"):
         if getattr(options, name):
             results = {**results, "machine": machine(), name: {"command": options.command, **load(getattr(options, name))}}
     if "machine" not in results:

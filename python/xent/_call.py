@@ -16,17 +16,17 @@ _PACK_TENSOR = [
     for n in range(_library.MAX_NDIM + 1)
 ]
 _PACK_OPTIONS = struct.Struct("N6i5dPN3P")
-_PACK_OUTPUTS = struct.Struct("N8P")
+_PACK_OUTPUTS = struct.Struct("N9P")
 _IGNORE_PLACES = 8
 
 # Places of tensors: two inputs, two options, then the outputs as struct xent_outputs has them.
 LOGITS, LABELS, CLASS_WEIGHT, ROW_WEIGHT = range(4)
 LOSS, LSE, PREDICTION, LABEL_PROBABILITY, ENTROPY, GRAD, PROBABILITY = range(4, 11)
 # Those of the linear form, whose struct begins with the same outputs.
-FEATURES, GRAD_FEATURES, GRAD_WEIGHT, GRAD_BIAS = LOGITS, GRAD, PROBABILITY, 11
-WEIGHT, BIAS = 12, 13
-_PLACES = 14
-_OUTPUTS_END = 12
+FEATURES, GRAD_FEATURES, GRAD_WEIGHT = LOGITS, GRAD, PROBABILITY
+GRAD_BIAS, LINEAR_LOGITS, WEIGHT, BIAS = range(11, 15)
+_PLACES = 15
+_OUTPUTS_END = WEIGHT
 
 _AT = [place * ctypes.sizeof(_library.Tensor) for place in range(_PLACES)]
 _OPTIONS = _PLACES * ctypes.sizeof(_library.Tensor)

@@ -84,6 +84,7 @@ class LinearOutputs(ctypes.Structure):
         ("grad_features", c_void_p),
         ("grad_weight", c_void_p),
         ("grad_bias", c_void_p),
+        ("logits", c_void_p),
     ]
 
 
