@@ -39,7 +39,7 @@ static void divide(struct linear_memory *memory, int32_t width, char *base) {
     const size_t features = times((size_t)memory->features, lane);
     size_t end = 0, eights = times(rows, 8);
     size_t logits = reserve(&end, times(rows, classes));
-    size_t with_one = reserve(&end, times(rows, features + lane));
+    size_t gathered = reserve(&end, times(rows, features));
     size_t grads = reserve(&end, times(rows, features)), bias = reserve(&end, classes);
     size_t products = reserve(&end, times((size_t)width, product_scratch(memory->lane)));
     size_t columns[8];
@@ -49,7 +49,7 @@ static void divide(struct linear_memory *memory, int32_t width, char *base) {
     if (!base)
         return;
     memory->logits = base + logits;
-    memory->features_and_one = base + with_one;
+    memory->gathered = base + gathered;
     memory->grad_features = base + grads;
     memory->bias = base + bias;
     memory->products = base + products;
@@ -69,6 +69,18 @@ void plan_memory(struct linear_memory *memory, int64_t rows, int64_t classes, in
     memory->classes = classes;
     memory->features = features;
     memory->lane = lane;
+}
+
+/* At least so many rows that packing the weight is little against the products. Chains of the
+ * gradient end with the chunk and after PRODUCT_DEPTH rows of it: a length that this divides may
+ * give way to another one without another bit. */
+void shorten_chunk(struct linear_memory *memory, int32_t width) {
+    const int64_t cached = 4 << 20, least = 4 * PRODUCT_DEPTH;
+    int64_t row = (memory->classes + memory->features) * memory->lane;
+    int64_t rows = cached / row * width / PRODUCT_DEPTH * PRODUCT_DEPTH;
+    rows = rows < least ? least : rows;
+    if (memory->chunk_rows % PRODUCT_DEPTH == 0 && rows < memory->chunk_rows)
+        memory->chunk_rows = rows;
 }
 
 bool take_memory(struct linear_memory *memory, int32_t width) {

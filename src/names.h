@@ -6,6 +6,7 @@
 
 #define accept_denominator xent_private_accept_denominator
 #define accept_labels xent_private_accept_labels
+#define add_grad_weight xent_private_add_grad_weight
 #define add_gradient xent_private_add_gradient
 #define add_rows xent_private_add_rows
 #define begin_call xent_private_begin_call
@@ -35,18 +36,23 @@
 #define dtype_name xent_private_dtype_name
 #define end_call xent_private_end_call
 #define fail xent_private_fail
+#define find_grad_features xent_private_find_grad_features
+#define find_logits xent_private_find_logits
 #define find_range xent_private_find_range
 #define finish_rows xent_private_finish_rows
 #define finish_sum xent_private_finish_sum
 #define give_back_memory xent_private_give_back_memory
 #define gradient_denominator xent_private_gradient_denominator
+#define is_silent xent_private_is_silent
 #define label_bits xent_private_label_bits
 #define lane_size xent_private_lane_size
+#define lie_evenly xent_private_lie_evenly
 #define list_outputs xent_private_list_outputs
 #define make_formula xent_private_make_formula
 #define make_label_layout xent_private_make_label_layout
 #define make_plan xent_private_make_plan
 #define merge_stats xent_private_merge_stats
+#define place_of_grad_features xent_private_place_of_grad_features
 #define plan_memory xent_private_plan_memory
 #define product_scratch xent_private_product_scratch
 #define quiet_malloc xent_private_quiet_malloc
@@ -72,13 +78,18 @@
 #define set_columns xent_private_set_columns
 #define set_layout xent_private_set_layout
 #define shape_text xent_private_shape_text
+#define shorten_chunk xent_private_shorten_chunk
+#define skip_row xent_private_skip_row
 #define stats_of_column xent_private_stats_of_column
 #define sweep_rows xent_private_sweep_rows
+#define take_features xent_private_take_features
 #define take_memory xent_private_take_memory
 #define task_width xent_private_task_width
 #define view_rows xent_private_view_rows
 #define weight_at xent_private_weight_at
 #define weights_from xent_private_weights_from
 #define write_gradients xent_private_write_gradients
+#define write_logits xent_private_write_logits
+#define write_row xent_private_write_row
 
 #endif

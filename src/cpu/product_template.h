@@ -42,9 +42,9 @@ static inline void pack(const unsigned char *lanes, int64_t apart, int64_t step,
         }
 }
 
-/* Vectors that begin within a row reach beyond it where the panel's rows are not whole vectors. What
- * they leave in the place of the next step is overwritten by that; so steps are taken in order, and
- * where one vector of all steps is taken after the other, the first vector comes last. */
+/* Where the panel's rows are not whole vectors, the last reaches into the place of the next step,
+ * which overwrites that; so steps are taken in order, and where all steps of one vector are taken
+ * before those of another, the first vector comes last. */
 static inline void pack_neighbours(const LANE *from, int64_t step, int64_t depth, LANE *to) {
     for (int64_t k = 0; k < depth; k++)
         for (int j = 0; j < PRODUCT_ROWS; j += WIDTH) {
