@@ -10,6 +10,7 @@ that means nothing is refused with a sentence that says why. `xent.torch` is a d
 """
 
 from ._check import Diagnosis, Finding, check
+from ._classifier import LinearClassifier
 from ._errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -37,6 +38,7 @@ __all__ = [
     "DtypeError",
     "Finding",
     "LabelError",
+    "LinearClassifier",
     "LinearGradients",
     "NothingCountedError",
     "Options",

@@ -13,7 +13,7 @@ from ._arrays import dtype_of, floats_view, labels_view, output_view, own_view, 
 from ._call import View
 from ._errors import ArgumentError, ShapeError
 from ._functions import Array, Loss, put_weights, reduced_settings
-from ._options import Options, choice
+from ._options import Options, choice, settings_of
 from ._total import Total
 
 if TYPE_CHECKING:
@@ -200,3 +200,16 @@ def linear_cross_entropy_with_grad(
     loss, total = _evaluate(views, made, options)
     found = LinearGradients(**made)
     return (loss, found, Total(total)) if return_total else (loss, found)
+
+
+def linear_logits(features: Array, weight: Array, bias: Array, threads: int = -1) -> Array:
+    """The logits themselves, [N, C], each the chain of fma that the library has for it; of features
+    that may be infinite or NaN as well."""
+    logits: Array = np.empty((len(features), len(weight)), weight.dtype)
+    labels = labels_view(np.zeros(len(features), np.int8))
+    views = _Views(own_view(features), own_view(weight), own_view(bias), labels)
+    with _call.take() as call:
+        _put_inputs(call, views, {})
+        call.view(_call.LINEAR_LOGITS, own_view(logits))
+        call.run_linear(settings_of({"threads": threads}))
+    return logits
