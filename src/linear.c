@@ -30,16 +30,24 @@ static void score_chunk(struct linear *job) {
     add_found(job, &found);
 }
 
+static void store_logits(const struct linear *job) {
+    find_logits(job);
+    for (int64_t i = 0; job->out->logits && i < job->count; i++)
+        write_logits(job, i, 0, job->shape->classes,
+                     job->memory.logits + i * job->shape->classes * job->lane);
+}
+
 static void run_chunk(struct linear *job) {
     if (job->count == 0)
         return;
     take_features(job);
-    find_logits(job);
-    for (int64_t i = 0; job->out->logits && i < job->count; i++)
-        write_logits(job, i);
+    if (job->memory.forward)
+        look_at_logits(job);
+    else
+        store_logits(job);
     if (job->wants_scores)
         score_chunk(job);
-    if (job->shape->grad.data)
+    if (job->out->grad_features)
         find_grad_features(job);
     if (job->out->grad_weight || job->out->grad_bias)
         add_grad_weight(job);
@@ -110,7 +118,17 @@ static bool begin_chunk(struct linear *job, bool wants_total) {
     job->chunk_options.ignore_count = 0;
     job->chunk_options.row_weight = job->options->row_weight ? &job->chunk_weights : NULL;
     set_layout(&job->chunk, &logits, &labels, &job->chunk_options, &outputs);
-    return begin_call(&job->call, &job->chunk, &job->chunk_options, &outputs, wants_total);
+    if (!begin_call(&job->call, &job->chunk, &job->chunk_options, &outputs, wants_total))
+        return false;
+    job->call.plan.known = memory->forward ? &memory->known : NULL;
+    return true;
+}
+
+/* Rows of few classes go side by side, so that their logits are stored. */
+static bool is_forward(const struct linear *job) {
+    bool are_few = job->shape->classes <= TILE && job->options->softcap == 0;
+    return !job->wants_grad && !(job->wants_scores && are_few) &&
+           can_forward(job->features, job->lane);
 }
 
 static int32_t choose_width(const struct linear *job) {
@@ -148,8 +166,11 @@ xent_status run_linear(const layout *shape, const linear_inputs *inputs,
     job.wants_scores = wants_total || job.wants_grad || outputs->loss || outputs->lse ||
                        outputs->prediction || outputs->label_probability || outputs->entropy;
     plan_memory(&job.memory, shape->rows, shape->classes, job.features, job.lane);
+    if (is_forward(&job))
+        plan_forward(&job.memory, shape->rows, options->softcap > 0);
     job.width = choose_width(&job);
-    shorten_chunk(&job.memory, job.width);
+    if (!job.memory.forward)
+        shorten_chunk(&job.memory, job.width);
     if (!take_memory(&job.memory, job.width))
         return fail(error, XENT_NO_MEMORY,
                     "out of memory: the logits of %lld rows at a time need %zu bytes with all "

@@ -42,9 +42,9 @@ bool lie_evenly(const struct linear *job, const row_view *view, int64_t *stride)
  * lanes, or the chunk's. */
 char *place_of_grad_features(const struct linear *job, int64_t *stride);
 
-/* Row i of the chunk as the caller gets it: its logits, before the gradient takes their place; then
- * all else. */
-void write_logits(const struct linear *job, int64_t i);
+/* Row i of the chunk as the caller gets it: n of its logits, from class `first` on, which lie at
+ * `lanes`; and all else. */
+void write_logits(const struct linear *job, int64_t i, int64_t first, int64_t n, const char *lanes);
 void write_row(const struct linear *job, int64_t i);
 
 /* A row of the call that is ignored. */
@@ -54,6 +54,9 @@ void skip_row(const struct linear *job, int64_t row);
 
 /* Makes the features of the chunk ready for the products. */
 void take_features(struct linear *job);
+
+/* Logits block by block: those that are an output are written, statistics kept for the scores. */
+void look_at_logits(struct linear *job);
 
 /* The products. Gradients are of what took the place of the logits. */
 void find_logits(const struct linear *job);

@@ -3,7 +3,7 @@
 #ifndef XENT_SRC_LINEAR_MEMORY_H
 #define XENT_SRC_LINEAR_MEMORY_H
 
-#include "names.h"
+#include "plan.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,11 +23,19 @@ struct linear_memory {
     int64_t *labels, *prediction;
     double *weights, *loss, *lse, *label_probability, *entropy;
     char *products; /* for the tasks of a product */
+    bool forward;   /* logits and grad_features have no memory, but .. */
+    bool bends;
+    struct known_rows known; /* .. what is known of the rows has; raw if `bends` */
 };
 
-/* Sets chunk_rows. */
+/* Sets chunk_rows, for chunks of logits that are stored. */
 void plan_memory(struct linear_memory *memory, int64_t rows, int64_t classes, int64_t features,
                  int64_t lane);
+
+/* Whether logits of so many features can be looked at block by block instead, with none stored; and
+ * sets all for that, after plan_memory. */
+bool can_forward(int64_t features, int64_t lane);
+void plan_forward(struct linear_memory *memory, int64_t rows, bool bends);
 
 /* Only as many rows as stay in the caches of `width` tasks, where that changes no bit. */
 void shorten_chunk(struct linear_memory *memory, int32_t width);

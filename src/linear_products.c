@@ -4,6 +4,7 @@
 #include "linear_gradient.h"
 #include "linear_job.h"
 #include "product.h"
+#include "sweep.h"
 
 #include <string.h>
 
@@ -88,17 +89,51 @@ static void multiply(const struct linear *job, const struct product *product) {
     run_product(product, job->options, job->width, job->memory.products);
 }
 
+static struct product logits_product(const struct linear *job) {
+    return (struct product){.rows = job->count,
+                            .columns = job->shape->classes,
+                            .depth = job->features,
+                            .lane_bytes = job->lane,
+                            .a = features_matrix(job, 0),
+                            .b = weight_matrix(job, 1),
+                            .start = job->in->bias ? job->memory.bias : NULL};
+}
+
 void find_logits(const struct linear *job) {
-    struct product product = {.rows = job->count,
-                              .columns = job->shape->classes,
-                              .depth = job->features,
-                              .lane_bytes = job->lane,
-                              .a = features_matrix(job, 0),
-                              .b = weight_matrix(job, 1),
-                              .start = job->in->bias ? job->memory.bias : NULL,
-                              .out = job->memory.logits,
-                              .out_stride = job->shape->classes};
+    struct product product = logits_product(job);
+    product.out = job->memory.logits;
+    product.out_stride = job->shape->classes;
     multiply(job, &product);
+}
+
+/* Row i of the chunk, of whose logits n, from class `first` on, lie at `lanes`. */
+static void look_at_row(const struct linear *job, int64_t i, int64_t first, int64_t n,
+                        const char *lanes) {
+    const struct known_rows *known = &job->memory.known;
+    int64_t label = job->memory.labels[i] - first;
+    if (job->out->logits)
+        write_logits(job, i, first, n, lanes);
+    if (!job->wants_scores)
+        return;
+    know_block(&job->call.plan, known, i, first / BLOCK, lanes);
+    if (label >= 0 && label < n)
+        job->lanes->widen(lanes + label * job->lane, 1, 1, &known->label_logit[i]);
+}
+
+static void look_at_block(void *context, int64_t row, int64_t column, int64_t rows, int64_t columns,
+                          const void *tile, int64_t stride) {
+    const struct linear *job = context;
+    for (int64_t i = 0; i < rows; i++)
+        look_at_row(job, row + i, column, columns, (const char *)tile + i * stride * job->lane);
+}
+
+void look_at_logits(struct linear *job) {
+    struct product product = logits_product(job);
+    product.sink = look_at_block;
+    product.context = job;
+    for (int64_t i = 0; i < job->count; i++)
+        job->memory.known.label_logit[i] = 0;
+    run_blocks(&product, job->options, job->width, job->memory.products);
 }
 
 void find_grad_features(const struct linear *job) {

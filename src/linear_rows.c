@@ -45,14 +45,14 @@ static void put_prediction(const row_view *view, int64_t row, int64_t value) {
         memcpy(row_address(view, row), &narrow, sizeof narrow);
 }
 
-/* A row of n elements; lanes NULL: all are `otherwise`. */
-static void put_lanes(const struct linear *job, const row_view *view, int64_t row, int64_t n,
-                      const char *lanes, double otherwise) {
+/* n elements of a row, `first` the first; lanes NULL: all are `otherwise`. */
+static void put_lanes(const struct linear *job, const row_view *view, int64_t row, int64_t first,
+                      int64_t n, const char *lanes, double otherwise) {
     enum { SOME = 256 };
     double values[SOME];
     if (!view->data)
         return;
-    char *to = row_address(view, row);
+    char *to = class_address(view, row_address(view, row), first);
     if (lanes && holds_lanes(job, view)) {
         memcpy(to, lanes, (size_t)(n * job->lane));
         return;
@@ -68,12 +68,10 @@ static void put_lanes(const struct linear *job, const row_view *view, int64_t ro
     }
 }
 
-void write_logits(const struct linear *job, int64_t i) {
-    const struct linear_memory *from = &job->memory;
-    const int64_t classes = job->shape->classes;
-    const char *lanes = from->logits + i * classes * job->lane;
-    put_lanes(job, &job->shape->probability, from->rows[i], classes,
-              from->labels[i] < 0 ? NULL : lanes, NAN);
+void write_logits(const struct linear *job, int64_t i, int64_t first, int64_t n,
+                  const char *lanes) {
+    put_lanes(job, &job->shape->probability, job->memory.rows[i], first, n,
+              job->memory.labels[i] < 0 ? NULL : lanes, NAN);
 }
 
 void skip_row(const struct linear *job, int64_t row) {
@@ -83,8 +81,8 @@ void skip_row(const struct linear *job, int64_t row) {
     put_double(&to->label_probability, row, 0);
     put_double(&to->entropy, row, 0);
     put_prediction(&to->prediction, row, -1);
-    put_lanes(job, &to->grad, row, job->features, NULL, 0);
-    put_lanes(job, &to->probability, row, to->classes, NULL, 0);
+    put_lanes(job, &to->grad, row, 0, job->features, NULL, 0);
+    put_lanes(job, &to->probability, row, 0, to->classes, NULL, 0);
 }
 
 static void write_grad_features(const struct linear *job, int64_t i) {
@@ -95,7 +93,7 @@ static void write_grad_features(const struct linear *job, int64_t i) {
         lanes = NULL;
     else if (is_there)
         return;
-    put_lanes(job, &job->shape->grad, job->memory.rows[i], job->features, lanes, 0);
+    put_lanes(job, &job->shape->grad, job->memory.rows[i], 0, job->features, lanes, 0);
 }
 
 void write_row(const struct linear *job, int64_t i) {
