@@ -15,7 +15,7 @@ from ._arrays import any_view, own_view
 from ._call import View
 from ._errors import ArgumentError, LabelError
 from ._functions import row_outputs
-from ._linear import linear_logits
+from ._linear import linear_rows
 from ._options import choice, integer, real
 
 Array = np.ndarray[Any, Any]
@@ -121,7 +121,10 @@ class LinearClassifier:
         return f"{type(self).__name__}({', '.join(changed)})"
 
     def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+        # Who asks for them has it.
+        from sklearn.utils import (  # type: ignore[import-untyped,unused-ignore]
+            ClassifierTags, InputTags, Tags, TargetTags,
+        )  # fmt: skip
 
         return Tags(
             estimator_type="classifier",
@@ -180,7 +183,7 @@ class LinearClassifier:
         classes, labels = np.unique(found, return_inverse=True)
         if len(classes) < 2:
             raise LabelError(
-                f"y has a single class, {classes[0]!r}: a classifier needs samples of at least two."
+                f"y has 1 class, {classes[0]!r}: a classifier needs samples of at least two."
             )
         weights = _samples.sample_weights(sample_weight, len(rows))
         by_class = _samples.class_weights(self.class_weight, classes, labels, weights)
@@ -190,6 +193,11 @@ class LinearClassifier:
             self._passes(rows, labels, weights), len(classes), rows.shape[1],
             None if by_class is None else own_view(by_class), start, **self._options(dtype),
         )  # fmt: skip
+        if not np.isfinite(outcome.parameters.weight).all():
+            raise ArgumentError(
+                f"{self.method} diverged, and no weight is finite any more: set a learning_rate "
+                f"smaller than {self.learning_rate}, or standardize=True."
+            )
         self._take(_model.Model(*outcome.parameters, classes))
         self.n_iter_ = outcome.iterations
         self._set_names(X)
@@ -258,36 +266,37 @@ class LinearClassifier:
         _, bias = self._of_samples()
         return bias if len(bias) > 2 else bias[1:] - bias[:1]
 
-    def _logits(self, X: Any) -> Array:
+    def _rows(self, name: str, X: Any) -> Array:
+        """What `linear_rows` gives of samples."""
         self._fitted()
         _samples.check_names(getattr(self, "feature_names_in_", None), X, type(self).__name__)
         rows = _samples.samples(X, type(self).__name__, self.n_features_in_)
         if self.mean_ is not None or self.scale_ is not None or rows.dtype != self.weight_.dtype:
             rows = _training.prepared(rows, self.mean_, self.scale_, self.weight_.dtype)
         threads = -1 if self.n_jobs is None else integer("n_jobs", self.n_jobs, 32)
-        return linear_logits(rows, self.weight_, self.bias_, threads)
+        return linear_rows(name, rows, self.weight_, self.bias_, threads)
 
     def decision_function(self, X: Any) -> Array:
         """The logits [N, C]; of two classes those of the second above those of the first [N]."""
-        logits = self._logits(X)
+        logits = self._rows("logits", X)
         found: Array = logits if logits.shape[1] > 2 else logits[:, 1] - logits[:, 0]
         return found
 
     def predict(self, X: Any) -> Array:
         """The class of each sample: the one of the largest logit, the first on ties."""
-        logits = self._logits(X)
-        found: Array = self.classes_[logits.argmax(axis=1)]
+        numbers = self._rows("prediction", X)
+        found: Array = self.classes_[numbers]
         return found
 
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class [N, C]."""
-        logits = self._logits(X)
+        logits = self._rows("logits", X)
         nothing = np.zeros(len(logits), np.int8)
         return row_outputs(logits, nothing, "probability")["probability"]
 
     def predict_log_proba(self, X: Any) -> Array:
         """The logarithm of the probability of each class, also of those that are nearly 0."""
-        logits = self._logits(X)
+        logits = self._rows("logits", X)
         nothing = np.zeros(len(logits), np.int8)
         lse = row_outputs(logits, nothing, "lse")["lse"]
         found: Array = logits - lse[:, None]

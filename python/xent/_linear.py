@@ -202,14 +202,18 @@ def linear_cross_entropy_with_grad(
     return (loss, found, Total(total)) if return_total else (loss, found)
 
 
-def linear_logits(features: Array, weight: Array, bias: Array, threads: int = -1) -> Array:
-    """The logits themselves, [N, C], each the chain of fma that the library has for it; of features
-    that may be infinite or NaN as well."""
-    logits: Array = np.empty((len(features), len(weight)), weight.dtype)
-    labels = labels_view(np.zeros(len(features), np.int8))
+def linear_rows(name: str, features: Array, weight: Array, bias: Array, threads: int) -> Array:
+    """The "logits" [N, C], each the chain of fma that the library has for it, or the "prediction"
+    [N], the index of the largest, for which none are held."""
+    rows = len(features)
+    labels = labels_view(np.zeros(rows, np.int8))
     views = _Views(own_view(features), own_view(weight), own_view(bias), labels)
+    logits = name == "logits"
+    found: Array = (
+        np.empty((rows, len(weight)), weight.dtype) if logits else np.empty(rows, np.int64)
+    )
     with _call.take() as call:
         _put_inputs(call, views, {})
-        call.view(_call.LINEAR_LOGITS, own_view(logits))
+        call.view(_call.LINEAR_LOGITS if logits else _call.PREDICTION, own_view(found))
         call.run_linear(settings_of({"threads": threads}))
-    return logits
+    return found

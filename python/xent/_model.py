@@ -38,7 +38,7 @@ class Model(NamedTuple):
 
 # ---- writing ----
 def _names(classes: Array) -> list[Any]:
-    names = classes.tolist()
+    names: list[Any] = classes.tolist()
     for kind in (int, str):
         if all(type(name) is kind for name in names):
             return names

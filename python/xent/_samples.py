@@ -164,13 +164,17 @@ def sample_weights(weights: Any, rows: int) -> Optional[Array]:
     """A number >= 0 for each sample, or None."""
     if weights is None:
         return None
-    if np.ndim(weights) == 0:
-        weights = np.full(rows, weights)
     array = np.array(weights, np.float64)
+    if array.ndim == 0:
+        array = np.full(rows, array)
     if array.shape != (rows,):
         raise ShapeError(
             f"sample_weight has shape {list(array.shape)} but there are {rows} samples: it must "
             f"have shape [{rows}]."
+        )
+    if not array.any():
+        raise ArgumentError(
+            f"sample_weight is zero for all {rows} samples: at least one weight must be above 0."
         )
     return array
 

@@ -57,6 +57,16 @@ def _check(status: int, error: _library.Error) -> None:
         raise of_status(status, error.message.decode(errors="replace"))
 
 
+def _centred(array: Array) -> Array:
+    """Without what is common to all classes: softmax does not see it, and the least objective has
+    none in the weight. Rounding leaves some of it."""
+    wide = array.astype(np.float64)
+    if not np.isfinite(wide).all():
+        return array
+    centred: Array = (wide - wide.mean(axis=0)).astype(array.dtype)
+    return centred
+
+
 def _copied(tensor: _library.Tensor) -> Optional[Array]:
     if not tensor.data:
         return None
@@ -108,7 +118,9 @@ class _Training:
         _check(status, self._error)
         weight, bias = _copied(found.weight), _copied(found.bias)
         assert weight is not None and bias is not None
-        return Parameters(weight, bias, _copied(found.mean), _copied(found.scale))
+        return Parameters(
+            _centred(weight), _centred(bias), _copied(found.mean), _copied(found.scale)
+        )
 
 
 def train(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""bench/calls.py and bench/linear_torch.py in their tiny modes, and the page that is made of it; how long anything takes is no
-test's business."""
+"""bench/calls.py and bench/linear_torch.py in their tiny modes, and the page that is made of it; how
+long anything takes is no test's business."""
 
 from __future__ import annotations
 
