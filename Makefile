@@ -3,7 +3,8 @@
 # `make test-exhaustive [PART=exp]` checks it with all inputs there are; `make test-python` the Python package, all of it.
 # `make test-mistakes` shows mistakes and clean batches of real classifiers to `xent check` (tests/mistakes/run.py).
 # `make test-train` trains on Fashion-MNIST beside scikit-learn (tests/train/compare.py; package dataset-fashion-mnist).
-# `make bench` measures speed: all of it, or PARTS="core peers check python linear report"; QUICK=1, THREADS=N (bench/run.sh).
+# `make bench` measures speed: all of it, or PARTS="core peers check python linear linear_torch report"; QUICK=1,
+# THREADS=N (bench/run.sh).
 # `make install` and `make uninstall` honour PREFIX and DESTDIR.
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local

@@ -41,7 +41,7 @@ def array(value: Any) -> np.ndarray[Any, Any]:
 
 def test_the_page_has_its_sections() -> None:
     assert list(BLOCKS.items()) == [
-        ("PyTorch", 5),
+        ("PyTorch", 7),
         ("Keras and TensorFlow", 6),
         ("JAX and optax", 4),
         ("scikit-learn", 3),
@@ -228,6 +228,79 @@ class TestPyTorch:
                 function(torch.from_numpy(X), torch.from_numpy(BAD))
         for word in ("row [4]", "is 4", "4 classes", "[0, 4)"):
             assert word in str(raised.value)
+
+
+class TestPyTorchLinear:
+    """The rows of its table on linear_cross_entropy."""
+
+    @pytest.fixture
+    def case(self) -> Any:
+        import torch
+
+        generator = torch.Generator().manual_seed(1)
+        x, w = (torch.randn(n, 40, generator=generator) for n in (6, 30))
+        return x, w, torch.randint(0, 30, (6,), generator=generator)
+
+    def test_logits_of_16_bits_are_float32(self, case: Any) -> None:
+        import torch
+        import xent.torch
+
+        x, w, y = (one.bfloat16() if one.is_floating_point() else one for one in case)
+        exact = torch.nn.functional.cross_entropy((x.double() @ w.double().T), y)
+        theirs = torch.nn.functional.cross_entropy(torch.nn.functional.linear(x, w).float(), y)
+        ours = xent.torch.linear_cross_entropy(x.float(), w.float(), y)
+        assert xent.torch.linear_cross_entropy(x, w, y) == ours.bfloat16()
+        assert abs(ours - exact) < 1e-5 < abs(theirs - exact)
+
+    def test_float16_computes_gradients_in_backward(self, case: Any) -> None:
+        import torch
+        import xent.torch
+        from xent.torch import _kernel
+
+        x, w, y = case
+        for dtype, calls in ((torch.float16, [0, 3]), (torch.float32, [3, 3])):
+            made: list[int] = []
+            original = _kernel.reduced
+
+            def counting(*args: Any) -> Any:
+                found = original(*args)  # noqa: B023
+                made.append(len(found[1]))  # noqa: B023
+                return found
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(_kernel, "reduced", counting)
+                loss = xent.torch.linear_cross_entropy(x.to(dtype).requires_grad_(), w.to(dtype), y)
+                loss.backward()
+            assert made == calls[: len(made)] and sum(made) == 3
+
+    def test_rows_along_several_axes(self, case: Any) -> None:
+        import torch
+        import xent.torch
+
+        x, w, y = case
+        ours = xent.torch.linear_cross_entropy(x.view(2, 3, 40), w, y.view(2, 3))
+        assert ours == xent.torch.linear_cross_entropy(x, w, y)
+        if hasattr(torch.nn.functional, "linear_cross_entropy"):
+            with pytest.raises(RuntimeError):
+                torch.nn.functional.linear_cross_entropy(x.view(2, 3, 40), w, y.view(2, 3))
+
+    def test_options_part_nothing(self, case: Any) -> None:
+        import torch
+        import xent.torch
+
+        if not hasattr(torch.nn, "LinearCrossEntropyOptions"):
+            pytest.skip("PyTorch has none before 2.13")
+        options = torch.nn.LinearCrossEntropyOptions()
+        ours = xent.torch.linear_cross_entropy(*case, options=options)
+        assert ours == xent.torch.linear_cross_entropy(*case)
+        x, w, y = case
+
+        def loss(function: Any) -> Any:
+            return torch.func.grad(lambda x: function(x, w, y, options=options))(x)
+
+        assert loss(xent.torch.linear_cross_entropy).isfinite().all()
+        with pytest.raises(RuntimeError):
+            loss(torch.nn.functional.linear_cross_entropy)
 
 
 class TestKeras:
