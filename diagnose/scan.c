@@ -3,8 +3,8 @@
  * range, sum and a key of each row, added up in the order of rows. */
 #include "../src/tasks.h"
 #include "diagnosis.h"
+#include "facts.h"
 #include "gather.h"
-#include "look.h"
 #include "row.h"
 
 #include <math.h>

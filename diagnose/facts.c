@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What each row of a part says by itself, found by several threads: none of it depends on the
  * others, so neither does it on the threads. */
-#include "look.h"
+#include "facts.h"
 #include "../src/tasks.h"
 #include "gather.h"
 #include "row.h"

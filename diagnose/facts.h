@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What each row of a part says by itself, found by several threads. */
-#ifndef XENT_DIAGNOSE_LOOK_H
-#define XENT_DIAGNOSE_LOOK_H
+#ifndef XENT_DIAGNOSE_FACTS_H
+#define XENT_DIAGNOSE_FACTS_H
 
 #include "diagnosis.h"
 
