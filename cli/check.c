@@ -108,16 +108,17 @@ static int name_misfit(checking *work, int code) {
     return code;
 }
 
-/* Rows are counted in 32 bits. */
-static int check_rows(const loss_call *call) {
+/* Rows and classes are counted in 32 bits. */
+static int check_size(const loss_call *call) {
     int64_t rows = element_count(&call->labels.tensor);
-    if (rows < INT32_MAX)
+    int64_t classes = call->logits.tensor.shape[class_axis(call)];
+    if (rows < INT32_MAX && classes < INT32_MAX)
         return EX_OK;
     return complain(EX_DATAERR, NULL,
-                    "%" PRId64
-                    " rows are more than `xent check` counts (2^31 - 2): check a part of "
-                    "them (--shape, --labels-shape, --offset)",
-                    rows);
+                    "%" PRId64 " rows of %" PRId64
+                    " class%s are more than `xent check` counts (2^31 - 2 of either): check a part "
+                    "of them (--shape, --labels-shape, --offset)",
+                    rows, classes, classes == 1 ? "" : "es");
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -133,10 +134,10 @@ static int run_steps(checking *work) {
         return code;
     double begun = seconds_now();
     code = explain_fit(call);
+    if (code == EX_OK)
+        code = check_size(call);
     if (code == EX_DATAERR)
         return name_misfit(work, code);
-    if (code == EX_OK)
-        code = check_rows(call);
     if (code == EX_OK)
         code = load_files(call);
     if (code == EX_OK)

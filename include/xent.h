@@ -311,7 +311,7 @@ typedef struct xent_linear_outputs {
 
 /* Loss, gradients and row outputs of a batch whose logits are features*weight^T + bias, without
  * ever holding more than some rows of them (at most 32 MB of logits, or 64 rows) unless they are an
- * output.
+ * output; without gradients, none at all.
  *   features  F32/F64/BF16/F16, shape [..., D], any strides
  *   weight    the same dtype, [C, D], any strides (a [D, C] matrix: shape [C, D], strides swapped)
  *   bias      NULL or [C], the same dtype; for BF16 and F16 also F32
@@ -332,9 +332,11 @@ typedef struct xent_linear_outputs {
  * weight 0, have no part in any gradient, even where their features are NaN. With NaN or infinity
  * in the weight or in features that count, gradients are as the sums above: mostly NaN.
  *
- * Memory: a block of the heap for the chunk of rows, its features and panels of the products: at
- * most 32 MB of logits (more from 131072 classes on, since it holds at least 64 rows), up to 4096
- * rows of features, and for each task 1.4 MB (F64: 2.8 MB). */
+ * Memory: a block of the heap. For gradients, and for at most 64 classes, it holds a chunk of rows:
+ * at most 32 MB of logits (more from 131072 classes on, since it holds at least 64 rows) and up to
+ * 4096 rows of features; and for each task 1.4 MB (F64: 2.8 MB). Else no logits are stored: up to
+ * 24 MB (32 under softcap), and for each task besides 4 KB (F64: 8 KB) for each feature; from 4097
+ * features on (F64: 2049), as for gradients. */
 XENT_API xent_status xent_linear_cross_entropy(const xent_tensor *features,
                                                const xent_tensor *weight, const xent_tensor *bias,
                                                const xent_tensor *labels,

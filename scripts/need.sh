@@ -44,6 +44,7 @@ if [ "${1:-}" = bench ]; then
     need g++ program g++
     need python3 program python3
     need python3-venv python3 -c 'import ensurepip, venv'
+    need libopenblas0-pthread python3 -c 'import ctypes; ctypes.CDLL("libopenblas.so.0")'
     need python3-dev python3 -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")'
 fi
 [ -n "$missing" ] || exit 0

@@ -103,16 +103,17 @@ static xent_status check_no_overlap(const xent_tensor *logits, const xent_tensor
 xent_status check_arguments(const xent_tensor *logits, const xent_tensor *labels,
                             const xent_options *options, const xent_outputs *outputs,
                             xent_error *error) {
-    xent_status status = check_each(logits, labels, options, outputs, error);
-    if (status == XENT_OK)
+    const bool plain = is_plain_call(logits, labels, options, outputs);
+    xent_status status = plain ? XENT_OK : check_each(logits, labels, options, outputs, error);
+    if (status == XENT_OK && !plain)
         status = check_dtypes(logits, labels, error);
     if (status == XENT_OK)
         status = check_options(options, outputs, error);
     if (status == XENT_OK)
         status = check_labels(logits, labels, options->class_axis, error);
-    if (status == XENT_OK)
+    if (status == XENT_OK && !plain)
         status = check_companions(logits, labels, options, outputs, error);
-    if (status == XENT_OK)
+    if (status == XENT_OK && !plain)
         status = check_no_overlap(logits, labels, options, outputs, error);
     return status;
 }

@@ -41,6 +41,12 @@ typedef struct named_tensor {
 enum { GRAD, PROBABILITY, PREDICTION, OUTPUTS = 7 };
 void list_outputs(const xent_outputs *outputs, named_tensor list[OUTPUTS]);
 
+/* Whether logits [N, C], labels [N] and the gradient, if any, are each in one piece, not empty, of
+ * right dtypes and apart (or the gradient in place), and there is nothing else but options without
+ * tensors: true only where all rules but those of check_options and check_labels hold. */
+bool is_plain_call(const xent_tensor *logits, const xent_tensor *labels,
+                   const xent_options *options, const xent_outputs *outputs);
+
 /* One tensor by itself (given, not NULL): axes, lengths, strides, dtype number, data. */
 xent_status check_tensor(const char *name, const xent_tensor *tensor, xent_error *error);
 /* Those of a list that are given. */

@@ -87,10 +87,10 @@ bool can_forward(int64_t features, int64_t lane) {
 
 /* As many rows as features that are gathered and what is known of the rows have some MB for. */
 void plan_forward(struct linear_memory *memory, int64_t rows, bool bends) {
-    const int64_t limit = 16 << 20, least = 64, most = 4096;
-    int64_t blocks = (memory->classes - 1) / BLOCK + 1, all = limit / (int64_t)sizeof(xent_stats);
+    const int64_t least = 64, most = 4096, all = (8 << 20) / (int64_t)sizeof(xent_stats);
+    int64_t blocks = (memory->classes - 1) / BLOCK + 1;
     int64_t known = all / (blocks < all ? blocks : all);
-    int64_t gathered = limit / (memory->features * memory->lane + 1);
+    int64_t gathered = (16 << 20) / (memory->features * memory->lane + 1);
     int64_t wanted = known < gathered ? known : gathered;
     wanted = wanted < least ? least : wanted > most ? most : wanted;
     memory->chunk_rows = wanted < rows ? wanted : rows;

@@ -44,6 +44,7 @@
 #define finish_sum xent_private_finish_sum
 #define give_back_memory xent_private_give_back_memory
 #define gradient_denominator xent_private_gradient_denominator
+#define is_plain_call xent_private_is_plain_call
 #define is_silent xent_private_is_silent
 #define know_block xent_private_know_block
 #define label_bits xent_private_label_bits

@@ -7,12 +7,13 @@
 
 #include <string.h>
 
-/* Rows and columns of a block, multiples of every tile's; TAKEN_ROWS: where the block itself has to
- * stay in a cache. MOST_TILE: lanes of the largest tile. */
+/* Rows and columns of a block, multiples of every tile's. BLOCK_STRIDE: lanes from row to row of a
+ * block of its own; a power of 2 would put all rows into few sets of a cache. MOST_TILE: lanes of
+ * the largest tile. */
 enum {
     BLOCK_ROWS = 264,
-    TAKEN_ROWS = 96,
     BLOCK_COLUMNS = BLOCK,
+    BLOCK_STRIDE = BLOCK + 16,
     MOST_TILE = 12 * 32,
     MOST_COLUMNS = 32
 };
@@ -24,7 +25,7 @@ struct part {
     int64_t lane;                             /* bytes */
     int64_t row, column, row_end, column_end; /* all of it */
     char *rows, *columns, *lines;             /* panels of a and of b; elements as lanes */
-    char *block; /* lanes [TAKEN_ROWS][BLOCK_COLUMNS]; NULL: sums go where the product says */
+    char *block; /* lanes [BLOCK_ROWS][BLOCK_STRIDE]; NULL: sums go where the product says */
 };
 
 static int64_t at_most(int64_t value, int64_t limit) {
@@ -151,7 +152,7 @@ static void run_tile_of_block(const struct part *part, int64_t column, const cha
     double start[MOST_COLUMNS];
     if (begins)
         find_start(part, column, at_most(part->column_end - column, part->by->columns), start);
-    part->by->tile(a, b, depth, begins ? start : NULL, false, to, BLOCK_COLUMNS);
+    part->by->tile(a, b, depth, begins ? start : NULL, false, to, BLOCK_STRIDE);
 }
 
 /* Some rows of a against the panels of b. */
@@ -165,7 +166,7 @@ static void run_rows_of_block(const struct part *part, int64_t row, int64_t rows
             const char *b = panels + j * depth * part->lane;
             if (part->block)
                 run_tile_of_block(part, column + j, a, b, k == 0, depth,
-                                  part->block + (i * BLOCK_COLUMNS + j) * part->lane);
+                                  part->block + (i * BLOCK_STRIDE + j) * part->lane);
             else
                 run_tile(part, row + i, column + j, a, b, k == 0, depth);
         }
@@ -188,13 +189,13 @@ static void run_part(const struct part *part) {
 /* The panels of all steps are there, so that a block of sums is whole before the next begins. */
 static void run_block(const struct part *part, int64_t row, int64_t column) {
     const struct product *product = part->product;
-    int64_t rows = at_most(part->row_end - row, TAKEN_ROWS);
+    int64_t rows = at_most(part->row_end - row, BLOCK_ROWS);
     int64_t columns = at_most(part->column_end - column, BLOCK_COLUMNS);
     for (int64_t k = 0; k == 0 || k < product->depth; k += PRODUCT_DEPTH)
         run_rows_of_block(part, row, rows, column, columns, k,
                           at_most(product->depth - k, PRODUCT_DEPTH),
                           part->columns + k * BLOCK_COLUMNS * part->lane);
-    product->sink(product->context, row, column, rows, columns, part->block, BLOCK_COLUMNS);
+    product->sink(product->context, row, column, rows, columns, part->block, BLOCK_STRIDE);
 }
 
 static void run_part_in_blocks(const struct part *part) {
@@ -203,7 +204,7 @@ static void run_part_in_blocks(const struct part *part) {
         for (int64_t k = 0; k < all; k += PRODUCT_DEPTH)
             pack_b(part, column, at_most(part->column_end - column, BLOCK_COLUMNS), k,
                    at_most(all - k, PRODUCT_DEPTH), part->columns + k * BLOCK_COLUMNS * part->lane);
-        for (int64_t row = part->row; row < part->row_end; row += TAKEN_ROWS)
+        for (int64_t row = part->row; row < part->row_end; row += BLOCK_ROWS)
             run_block(part, row, column);
     }
 }
@@ -228,7 +229,7 @@ size_t product_scratch(int64_t lane_bytes) {
 }
 
 size_t product_block_scratch(int64_t lane_bytes, int64_t depth) {
-    return panels_size(lane_bytes, depth) + (size_t)(lane_bytes * TAKEN_ROWS * BLOCK_COLUMNS);
+    return panels_size(lane_bytes, depth) + (size_t)(lane_bytes * BLOCK_ROWS * BLOCK_STRIDE);
 }
 
 /* Its share of the side that is longer in tiles, or in blocks, which are never split. */
