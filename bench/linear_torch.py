@@ -3,7 +3,7 @@
 """Times the linear form: linear_torch.py [--quick | --smoke] [--threads N] > linear_torch.json
 
 Needs the package xent and PyTorch installed. Mean loss of features times weight plus bias, and the gradients of all three, forward and backward, in f32: by xent.torch.linear_cross_entropy, by
-torch.nn.functional.linear and cross_entropy, and by PyTorch's own linear_cross_entropy that parts the batch, where there is one. They take turns in one process; the most memory that a call takes besides
+torch.nn.functional.linear and cross_entropy, and by PyTorch's own linear_cross_entropy that parts the batch, where there is one. They take turns in one process, and on one thread it is the processor's time that counts, so that a busy machine disturbs little; the most memory that a call takes besides
 its inputs is measured in a process for each.
 """
 import argparse
@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import calls
 import peers
@@ -78,7 +79,20 @@ def error(batch, call, right):
     return max(float((one.grad - other).abs().max() / other.abs().max()) for one, other in zip(batch.learnt, right))
 
 
-def run_case(shape, seconds, least):
+def take_turns(batch, made, turns, clock):
+    """Seconds of every call, by name; the first of them is another one each turn."""
+    samples, names = {name: [] for name in made}, list(made)
+    for turn in range(turns):
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
+            batch.restore()
+            begun = clock()
+            made[name]()
+            samples[name].append(clock() - begun)
+    return samples
+
+
+def run_case(shape, options):
     batch = Batch(*shape)
     made = {contender.__name__: contender(batch) for contender in contenders()}
     made["torch_linear"]()
@@ -88,10 +102,11 @@ def run_case(shape, seconds, least):
         if off > TOLERANCE:
             raise RuntimeError(f"the gradients of {name} are off by {off:.2g}")
     del right
-    samples = peers.take_turns(batch, made, seconds, least)
-    found = {name: peers.quartiles([spent for spent, _ in taken]) for name, taken in samples.items()}
+    clock = time.process_time if options.threads == 1 else time.perf_counter
+    samples = take_turns(batch, made, options.least, clock)
+    found = {name: peers.quartiles(taken) for name, taken in samples.items()}
     peers.log(f"linear f32 {list(shape)}", ", ".join(f"{name} {times[1]:.3f} s" for name, times in found.items()))
-    return {"dtype": "f32", "shape": shape, "repetitions": len(samples["xent_linear"]), "seconds": found}
+    return {"dtype": "f32", "shape": shape, "repetitions": options.least, "seconds": found}
 
 
 def peak(contender, shape):
@@ -147,7 +162,7 @@ def main():
         return
     import xent
     load = os.getloadavg()[0]
-    cases = [run_case(shape, 0, options.least) for shape in options.shapes]
+    cases = [run_case(shape, options) for shape in options.shapes]
     print(json.dumps({
         "date": datetime.date.today().isoformat(), "version": xent.version(), "isa": xent.isa(), "threads": options.threads,
         "load": load, "versions": peers.versions(), "cases": cases, "memory": memory(options)}, indent=1))

@@ -44,7 +44,7 @@ def test_the_page_has_its_sections() -> None:
         ("PyTorch", 7),
         ("Keras and TensorFlow", 6),
         ("JAX and optax", 4),
-        ("scikit-learn", 3),
+        ("scikit-learn", 4),
         ("ONNX", 2),
     ]
 
@@ -431,6 +431,38 @@ class TestOptax:
         assert math.isnan(loss(nothing, np.array([0]))[0]) and math.isnan(
             xent.cross_entropy(nothing, np.array([0]))
         )
+
+
+class TestScikitLearnClassifier:
+    @pytest.fixture
+    def theirs(self) -> Any:
+        from sklearn.linear_model import LogisticRegression
+
+        return LogisticRegression
+
+    def test_l2_is_the_same_for_any_number_of_samples(self, theirs: Any) -> None:
+        x, y = np.tile(X, (6, 1)).astype(float), np.tile(Y, 6)
+        for rows in (slice(0, 5), slice(None)):
+            ours = xent.LinearClassifier(l2=0.1, tol=1e-10).fit(x[rows], y[rows])
+            other = theirs(C=1 / (0.1 * len(y[rows])), tol=1e-10).fit(x[rows], y[rows])
+            np.testing.assert_allclose(ours.coef_, other.coef_, atol=1e-5)
+            kept = ours.coef_ if rows.stop else kept
+        np.testing.assert_allclose(ours.coef_, kept, atol=1e-8)
+
+    def test_coefficients_are_read_only(self, theirs: Any) -> None:
+        ours, other = xent.LinearClassifier().fit(X, Y), theirs().fit(X, Y)
+        other.coef_ = 2 * other.coef_
+        with pytest.raises(AttributeError):
+            ours.coef_ = 2 * ours.coef_
+
+    def test_nan_is_named(self, theirs: Any) -> None:
+        spoilt = X.copy()
+        spoilt[2, 1] = np.nan
+        for estimator in (theirs(), xent.LinearClassifier()):
+            with pytest.raises(ValueError, match="NaN"):
+                estimator.fit(spoilt, Y)
+        with pytest.raises(ValueError, match=r"\[2, 1\]"):
+            xent.LinearClassifier().fit(spoilt, Y)
 
 
 class TestScikitLearn:

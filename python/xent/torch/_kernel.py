@@ -144,9 +144,9 @@ def _refuse_the_rest(inputs: Inputs, rows: Rows) -> None:
 
 def _buffer(tensor: Tensor, place: int) -> Tensor:
     """Memory for a gradient: that of 16-bit weights is a sum over all rows, held wider."""
-    if place in (_call.GRAD_WEIGHT, _call.GRAD_BIAS) and tensor.dtype.itemsize == 2:
-        return torch.empty_like(tensor, dtype=torch.float32)
-    return torch.empty_like(tensor)
+    if place == _call.GRAD or tensor.dtype.itemsize > 2:  # that of the rows, or wide already
+        return torch.empty_like(tensor)
+    return torch.empty_like(tensor, dtype=torch.float32)
 
 
 def _with_gradients(
@@ -166,7 +166,10 @@ def _with_gradients(
     _put(call, places, grads)
     _run(call, inputs, rows, reduction, denominator)
     return tuple(
-        [None if grad is None else grad.to(given.dtype) for grad, given in zip(grads, inputs)]
+        [
+            grad if grad is None or grad.dtype is given.dtype else grad.to(given.dtype)
+            for grad, given in zip(grads, inputs)
+        ]
     )
 
 
