@@ -299,13 +299,19 @@ typedef struct xent_linear_outputs {
     /* The same of weight [C, D] and bias [C], the latter also where no bias is given: dtype of the
      * weight, or F32 or F64 if that is wider. */
     const xent_tensor *grad_weight, *grad_bias;
+    /* The logits before logit_scale and softcap: F32 (F64 for F64), shape of the labels and then C.
+     * Asked for alone, without a total, they take no longer than the product. Labels decide about
+     * them as about the probability of the plain form: 0 where a row is ignored, which is not read,
+     * NaN where a bad label makes its row NaN. Labels that are all 0 give every row its logits. */
+    const xent_tensor *logits;
 } xent_linear_outputs;
 
 #define XENT_LINEAR_OUTPUTS_INIT                                                                   \
-    { sizeof(xent_linear_outputs), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+    { sizeof(xent_linear_outputs), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 /* Loss, gradients and row outputs of a batch whose logits are features*weight^T + bias, without
- * ever holding more than some rows of them (at most 32 MB of logits, or 64 rows).
+ * ever holding more than some rows of them (at most 32 MB of logits, or 64 rows) unless they are an
+ * output.
  *   features  F32/F64/BF16/F16, shape [..., D], any strides
  *   weight    the same dtype, [C, D], any strides (a [D, C] matrix: shape [C, D], strides swapped)
  *   bias      NULL or [C], the same dtype; for BF16 and F16 also F32

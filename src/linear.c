@@ -15,6 +15,7 @@
 #include "tasks.h"
 #include "total.h"
 
+#include <math.h>
 #include <string.h>
 
 /* What all chunks of a call share. */
@@ -26,9 +27,9 @@ struct linear {
     const xent_kernels *elements, *lanes; /* of the features and of what is computed with */
     int64_t features, lane;               /* D, and bytes of a lane */
     double denominator;
-    bool wants_grad, has_silent; /* has_silent: a row of the chunk has no gradient */
-    bool adds;                   /* to gradients of the weight that are there already */
-    int32_t width;               /* tasks of a product */
+    bool wants_grad, wants_scores; /* wants_scores: false where the logits are all */
+    bool adds;                     /* to gradients of the weight that are there already */
+    int32_t width;                 /* tasks of a product */
     struct linear_memory memory;
     struct call call;
     layout chunk; /* the chunk as a batch of the plain form, its options and weights */
@@ -171,17 +172,43 @@ static void put_prediction(const row_view *view, int64_t row, int64_t value) {
         memcpy(row_address(view, row), &narrow, sizeof narrow);
 }
 
-/* NULL: all 0. */
-static void put_grad_features(const struct linear *job, int64_t row, const char *lanes) {
-    const row_view *view = &job->shape->grad;
-    const int64_t some = 256;
-    double values[256] = {0};
-    for (int64_t d = 0; view->data && d < job->features; d += some) {
-        int64_t n = job->features - d < some ? job->features - d : some;
+/* A row of n elements; lanes NULL: all are `otherwise`. */
+static void put_lanes(const struct linear *job, const row_view *view, int64_t row, int64_t n,
+                      const char *lanes, double otherwise) {
+    enum { SOME = 256 };
+    double values[SOME];
+    if (!view->data)
+        return;
+    char *to = row_address(view, row);
+    if (lanes && dtype_size(view->dtype) == job->lane && view->class_stride == 1) {
+        memcpy(to, lanes, (size_t)(n * job->lane));
+        return;
+    }
+    for (int i = 0; i < SOME; i++)
+        values[i] = otherwise;
+    for (int64_t done = 0; done < n; done += SOME) {
+        int64_t some = n - done < SOME ? n - done : SOME;
         if (lanes)
-            job->lanes->widen(lanes + d * job->lane, n, 1, values);
-        job->elements->narrow(values, n, class_address(view, row_address(view, row), d),
-                              view->class_stride);
+            job->lanes->widen(lanes + done * job->lane, some, 1, values);
+        xent_kernels_for(view->dtype)
+            ->narrow(values, some, class_address(view, to, done), view->class_stride);
+    }
+}
+
+static void put_grad_features(const struct linear *job, int64_t row, const char *lanes) {
+    put_lanes(job, &job->shape->grad, row, job->features, lanes, 0);
+}
+
+static void put_logits(const struct linear *job, int64_t row, const char *lanes, double otherwise) {
+    put_lanes(job, &job->shape->probability, row, job->shape->classes, lanes, otherwise);
+}
+
+/* Before the gradient takes their place. */
+static void write_logits(const struct linear *job) {
+    const struct linear_memory *from = &job->memory;
+    for (int64_t i = 0; i < job->count; i++) {
+        const char *lanes = from->logits + i * job->shape->classes * job->lane;
+        put_logits(job, from->rows[i], from->labels[i] < 0 ? NULL : lanes, NAN);
     }
 }
 
@@ -193,6 +220,7 @@ static void skip_row(const struct linear *job, int64_t row) {
     put_double(&to->entropy, row, 0);
     put_prediction(&to->prediction, row, -1);
     put_grad_features(job, row, NULL);
+    put_logits(job, row, NULL, 0);
 }
 
 static void write_row(const struct linear *job, int64_t i) {
@@ -219,22 +247,28 @@ static void add_found(const struct linear *job, xent_total *found) {
     xent_total_merge(job->total, found);
 }
 
-static void run_chunk(struct linear *job) {
+static void score_chunk(struct linear *job) {
     xent_total found;
+    job->chunk.rows = job->count;
+    run_call(&job->call, job->lost == 0, job->denominator, &found);
+    add_found(job, &found);
+}
+
+static void run_chunk(struct linear *job) {
     if (job->count == 0)
         return;
     gather_features(job);
     find_logits(job);
-    job->chunk.rows = job->count;
-    run_call(&job->call, job->lost == 0, job->denominator, &found);
-    add_found(job, &found);
+    write_logits(job);
+    if (job->wants_scores)
+        score_chunk(job);
     if (job->wants_grad)
         silence_rows(job);
     if (job->shape->grad.data)
         find_grad_features(job);
     if (job->out->grad_weight || job->out->grad_bias)
         add_grad_weight(job);
-    for (int64_t i = 0; i < job->count; i++)
+    for (int64_t i = 0; job->wants_scores && i < job->count; i++)
         write_row(job, i);
     job->count = job->lost = 0;
 }
@@ -335,6 +369,8 @@ xent_status run_linear(const layout *shape, const linear_inputs *inputs,
     }
     job.lanes = xent_kernels_for(job.lane == 8 ? XENT_F64 : XENT_F32);
     job.wants_grad = outputs->grad_features || outputs->grad_weight || outputs->grad_bias;
+    job.wants_scores = wants_total || job.wants_grad || outputs->loss || outputs->lse ||
+                       outputs->prediction || outputs->label_probability || outputs->entropy;
     plan_memory(&job.memory, shape->rows, shape->classes, job.features, job.lane);
     job.width = choose_width(&job);
     if (!take_memory(&job.memory, job.width))
