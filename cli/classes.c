@@ -191,10 +191,11 @@ void note_gaps(const class_list *held, bool quiet) {
         return;
     write_missing(missing, sizeof missing, held);
     note(quiet,
-         "%s: no row has the label %s: the model has the %" PRId64
+         "%s: no row has the label%s %s: the model has the %" PRId64
          " classes that are there, and keeps their labels (%" PRId64 " to %" PRId64
          ") as names, which `xent predict` writes",
-         held->labels->path, missing, held->count, held->values[0], held->values[held->count - 1]);
+         held->labels->path, held->values[held->count - 1] > held->count ? "s" : "", missing,
+         held->count, held->values[0], held->values[held->count - 1]);
 }
 
 json_t *name_classes(const class_list *held, bool *failed) {

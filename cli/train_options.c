@@ -99,7 +99,7 @@ static const example EXAMPLES[] = {
      "Features of different sizes; a tenth of the rows tells when to stop; a curve of the loss."},
     {"xent train features.npy labels.npy --model model.safetensors --method adam --epochs 5",
      "Batches instead of passes, for more data than there is time for."},
-    {"xent train features.npy labels.npy --model model.safetensors --resume",
+    {"xent train features.npy labels.npy --model model.safetensors --resume --quiet",
      "Goes on after Ctrl-C, or after a machine that stopped."},
 };
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from support import LABELS, LOGITS, MEAN, XENT, Case
 
-VERBS = ("loss", "bench", "info", "completion", "manual", "help")
+VERBS = ("loss", "train", "predict", "bench", "info", "completion", "manual", "help")
 
 
 class Help(Case):
@@ -51,6 +51,7 @@ class Help(Case):
     def test_examples_are_commands(self):
         """What the pages show as commands works on files of these names."""
         self.save_batch()
+        self.save("features.npy", LOGITS + np.array([1, 10, 100]))
         np.savez(self.path("batch.npz"), logits=LOGITS, labels=LABELS)
         self.wrap("xent", XENT)
         subprocess.run(["gzip", "-k", "logits.npy"], cwd=self.folder, check=True)

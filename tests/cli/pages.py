@@ -13,7 +13,7 @@ from support import LABELS, LOGITS, Case
 from terminal import Terminal
 
 DOCS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs")
-VERBS = ["loss", "check", "bench", "info", "completion", "manual", "help"]
+VERBS = ["loss", "check", "train", "predict", "bench", "info", "completion", "manual", "help"]
 PAGES = [[]] + [[verb] for verb in VERBS]
 
 
@@ -213,7 +213,7 @@ class Docs(Case):
             self.assertIn(f"({verb}.md)", self.doc("cli.md"))
             for flag in re.findall(r"(?m)^  (?:-\w, )?(--[a-z-]+)", self.xent("help", verb)[1]):
                 if flag != "--help":
-                    self.assertTrue((f"`{flag}" if verb in ("loss", "check") else flag) in page, f"docs/{verb}.md has no {flag}")
+                    self.assertTrue((f"`{flag}" if verb in ("loss", "check", "train", "predict") else flag) in page, f"docs/{verb}.md has no {flag}")
 
     def test_the_front_page(self):
         """It has every flag of the main verb, and what it shows is what is printed, but for the time."""

@@ -10,5 +10,5 @@ import unittest
 
 if __name__ == "__main__":
     suite = unittest.defaultTestLoader.loadTestsFromNames([
-        "flags", "sentences", "labels", "check", "files", "bench", "blocks", "manners", "terminal", "pages"])
+        "flags", "sentences", "labels", "check", "predict", "train", "files", "bench", "blocks", "manners", "terminal", "pages"])
     sys.exit(not unittest.TextTestRunner().run(suite).wasSuccessful())
