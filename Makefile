@@ -7,7 +7,7 @@
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 BUILD = build/release
-C_FILES = $(wildcard include/*.h src/*.[ch] src/cpu/*.[ch] src/cpu/simd/*.h diagnose/*.[ch] cli/*.[ch] cli/formats/*.[ch] \
+C_FILES = $(wildcard include/*.h src/*.[ch] src/cpu/*.[ch] src/cpu/simd/*.h diagnose/*.[ch] train/*.[ch] cli/*.[ch] cli/formats/*.[ch] \
                      tests/*.[ch] tests/*/*.[ch] fuzz/*.[ch] examples/*.c bench/*.[ch])
 
 .PHONY: build install uninstall amalgamation demo test test-all test-exhaustive test-mistakes test-python bench lint format \

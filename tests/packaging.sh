@@ -65,7 +65,7 @@ pc_says() {
 
 check_installed() {
     local wanted found
-    wanted="bin/xent include/xent.h include/xent_diagnose.h lib/libxent.a lib/libxent.so lib/libxent.so.0 lib/pkgconfig/xent.pc
+    wanted="bin/xent include/xent.h include/xent_diagnose.h include/xent_train.h lib/libxent.a lib/libxent.so lib/libxent.so.0 lib/pkgconfig/xent.pc
         lib/cmake/xent/xent-config.cmake lib/cmake/xent/xent-config-version.cmake lib/cmake/xent/xent-targets.cmake
         share/doc/xent/LICENSE share/doc/xent/README.md share/doc/xent/docs/install.md"
     for file in $wanted; do

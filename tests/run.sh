@@ -96,7 +96,7 @@ configure() {
         cmake --build "$folder" -j "$jobs"
 }
 
-c_files() { find include src diagnose cli tests fuzz examples bench -name '*.[ch]' "$@"; }
+c_files() { find include src diagnose train cli tests fuzz examples bench -name '*.[ch]' "$@"; }
 
 check_format() { c_files -print0 | xargs -0 clang-format --dry-run -Werror; }
 
