@@ -72,29 +72,27 @@ static bool is_abandoned(const train_call *call) {
     return deferred_signal() != 0 && call->saved_passes == call->history.count;
 }
 
-static int end_block(train_call *call, const feed_block *part, xent_status status,
-                     const xent_error *error) {
-    int code = status == XENT_OK ? EX_OK : explain_block(call, part);
-    if (code == EX_OK)
-        code = complain_internally(status, error);
+/* What the library has refused is explained when the pass is over. */
+static int end_block(train_call *call, const feed_block *part, xent_status status) {
+    call->refusal = status;
     show_progress(&call->shown, part->features.shape[0] * call->features.row_size);
-    return code == EX_OK && is_abandoned(call) ? ABANDONED : code;
+    if (status != XENT_OK)
+        return EX_DATAERR;
+    return is_abandoned(call) ? ABANDONED : EX_OK;
 }
 
 static int add_block(void *context, const feed_block *part) {
     train_call *call = context;
-    xent_error error;
-    xent_status status =
-        xent_training_add(call->training, &part->features, &part->labels, NULL, &error);
-    return end_block(call, part, status, &error);
+    return end_block(
+        call, part,
+        xent_training_add(call->training, &part->features, &part->labels, NULL, &call->error));
 }
 
 static int score_block(void *context, const feed_block *part) {
     train_call *call = context;
-    xent_error error;
-    xent_status status =
-        xent_training_score(call->training, &part->features, &part->labels, NULL, &error);
-    return end_block(call, part, status, &error);
+    return end_block(
+        call, part,
+        xent_training_score(call->training, &part->features, &part->labels, NULL, &call->error));
 }
 
 /* The first pass of L-BFGS, and of standardised features, only looks at the rows to learn from. */
@@ -117,21 +115,24 @@ static void note_constant(const train_call *call) {
              report->first_constant_feature);
 }
 
-static int run_pass(train_call *call) {
-    xent_error error;
-    int code = feed_rows(call);
-    if (code != EX_OK)
-        return code;
-    xent_status status = xent_training_step(call->training, &call->report, &error);
-    if (status != XENT_OK)
-        return complain(EX_DATAERR, call->features.file.path, "%s", error.message);
+static int end_pass(train_call *call) {
+    call->refusal = xent_training_step(call->training, &call->report, &call->error);
+    if (call->refusal != XENT_OK)
+        return EX_DATAERR;
     if (call->report.pass == XENT_PASS_LOOK)
         note_constant(call);
-    code = add_to_history(&call->history, &call->report, seconds_of(call));
+    int code = add_to_history(&call->history, &call->report, seconds_of(call));
     if (code == EX_OK)
         code = add_to_journal(&call->journal, &call->history);
     expect_the_end(call);
     return code;
+}
+
+static int run_pass(train_call *call) {
+    int code = feed_rows(call);
+    if (code == EX_OK)
+        code = end_pass(call);
+    return call->refusal == XENT_OK ? code : explain_training(call);
 }
 
 /* ---- checkpoints ----------------------------------------------------------------------------- */
@@ -168,6 +169,12 @@ static int say_stopped(const train_call *call) {
 
 /* ---- passes ---------------------------------------------------------------------------------- */
 
+/* Between two passes. */
+static int end_or_go_on(train_call *call) {
+    int code = is_due(call) ? save(call) : EX_OK;
+    return code == EX_OK && deferred_signal() != 0 ? ABANDONED : code;
+}
+
 static int run_passes(train_call *call) {
     int code = EX_OK;
     call->report.passes = call->history.count;
@@ -177,10 +184,8 @@ static int run_passes(train_call *call) {
     expect_the_end(call);
     while (code == EX_OK && call->report.ended == XENT_TRAINING_GOES_ON) {
         code = run_pass(call);
-        if (code == EX_OK && call->report.ended == XENT_TRAINING_GOES_ON && is_due(call))
-            code = save(call);
-        if (code == EX_OK && call->report.ended == XENT_TRAINING_GOES_ON && deferred_signal() != 0)
-            code = ABANDONED;
+        if (code == EX_OK && call->report.ended == XENT_TRAINING_GOES_ON)
+            code = end_or_go_on(call);
     }
     end_progress();
     return code == ABANDONED ? say_stopped(call) : code;

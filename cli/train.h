@@ -24,11 +24,13 @@ typedef struct train_call {
     journal journal;
     progress shown;
     xent_training_report report; /* of the last pass */
-    double begun, before;        /* seconds: when, and how long until it was interrupted */
-    double saved;                /* when the last checkpoint was written */
-    int64_t saved_passes;        /* that it holds */
-    char title[128];             /* of the curve */
-    bool is_done;                /* the model was there before */
+    xent_status refusal;         /* of the library, with its sentence */
+    xent_error error;
+    double begun, before; /* seconds: when, and how long until it was interrupted */
+    double saved;         /* when the last checkpoint was written */
+    int64_t saved_passes; /* that it holds */
+    char title[128];      /* of the curve */
+    bool is_done;         /* the model was there before */
 } train_call;
 
 /* Runs the verb; returns the exit code. */

@@ -177,7 +177,9 @@ void close_train_inputs(train_call *call) {
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-int explain_block(const train_call *call, const feed_block *part) {
+/* EX_OK and silence if all features are finite. */
+static int find_wild_row(void *context, const feed_block *part) {
+    const train_call *call = context;
     const xent_tensor *from = &part->features;
     const int64_t width = from->shape[1], count = element_count(from);
     char row[SHAPE_TEXT];
@@ -194,4 +196,15 @@ int explain_block(const train_call *call, const feed_block *part) {
                             isnan(value) ? "NaN" : "infinity", i % width);
     }
     return EX_OK;
+}
+
+int explain_training(train_call *call) {
+    int code = run_feed(&call->feed, ROW_TRAINS, -1, find_wild_row, call);
+    if (code == EX_OK)
+        code = run_feed(&call->feed, ROW_HELD_OUT, -1, find_wild_row, call);
+    if (code != EX_OK)
+        return code;
+    return call->refusal == XENT_NO_MEMORY
+               ? complain(EX_SOFTWARE, NULL, "%s", call->error.message)
+               : complain(EX_DATAERR, call->features.file.path, "%s", call->error.message);
 }

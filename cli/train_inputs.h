@@ -13,8 +13,8 @@ int check_train_outputs(const train_call *call);
 int open_train_inputs(train_call *call);
 void close_train_inputs(train_call *call);
 
-/* A row of features that is not finite, where the library has refused a block: EX_DATAERR after a
- * sentence that names it; EX_OK and silence if all are finite. */
-int explain_block(const train_call *call, const feed_block *part);
+/* Why the library refused the rows of a pass: reads them again for one that is not finite. Returns
+ * the exit code after a sentence. */
+int explain_training(train_call *call);
 
 #endif
