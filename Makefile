@@ -2,6 +2,7 @@
 # The front door: `make demo` to see it work, `make test` to check it. Both install what is missing on Debian.
 # `make test-exhaustive [PART=exp]` checks it with all inputs there are; `make test-python` the Python package, all of it.
 # `make test-mistakes` shows mistakes and clean batches of real classifiers to `xent check` (tests/mistakes/run.py).
+# `make test-train` kills `xent train` 200 times and goes on with it (tests/kill_training.py).
 # `make bench` measures speed: all of it, or PARTS="core peers check python report"; QUICK=1, THREADS=N (bench/run.sh).
 # `make install` and `make uninstall` honour PREFIX and DESTDIR.
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
@@ -10,7 +11,7 @@ BUILD = build/release
 C_FILES = $(wildcard include/*.h src/*.[ch] src/cpu/*.[ch] src/cpu/simd/*.h diagnose/*.[ch] train/*.[ch] cli/*.[ch] cli/formats/*.[ch] \
                      tests/*.[ch] tests/*/*.[ch] fuzz/*.[ch] examples/*.c bench/*.[ch])
 
-.PHONY: build install uninstall amalgamation demo test test-all test-exhaustive test-mistakes test-python bench lint format \
+.PHONY: build install uninstall amalgamation demo test test-all test-exhaustive test-mistakes test-python test-train bench lint format \
         clean
 build:
 	@scripts/need.sh build
@@ -42,6 +43,10 @@ test-mistakes: build
 test-python:
 	@scripts/need.sh test
 	@tests/python/run.sh
+test-train: build
+	@scripts/need.sh test
+	@tests/venv.sh build/test/venv
+	@build/test/venv/bin/python tests/kill_training.py $(BUILD)/xent 200
 bench:
 	@scripts/need.sh bench
 	cmake -S . -B $(BUILD) -DXENT_BENCH=ON

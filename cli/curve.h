@@ -5,7 +5,8 @@
 
 #include "history.h"
 
-/* Writes the picture, whole or not at all. `title`, plain words, stands above it. EX_OK or as begin_output. */
+/* Writes the picture, whole or not at all. `title`, plain words, stands above it. EX_OK or as
+ * begin_output. */
 int draw_curve(const char *path, const history *held, const char *title);
 
 #endif

@@ -36,7 +36,7 @@ static void shuffle(int64_t *values, int64_t count, uint64_t *state) {
 
 /* ---- rows held out --------------------------------------------------------------------------- */
 
-/* Of the rows of a class that are still to come, some are still wanted: each has the same chance. */
+/* Of the rows of a class still to come, some are still wanted: each has the same chance. */
 typedef struct quota {
     int64_t wanted, left;
 } quota;

@@ -53,10 +53,9 @@ static const flag_row FLAGS[] = {
 
 static const example EXAMPLES[] = {
     {"xent predict model.safetensors features.npy", "The class of each row, one a line."},
-    {"xent predict model.safetensors features.npy --logits -o scores.npy && xent loss scores.npy "
-     "labels.npy",
-     "Logits into a file, and how good they are."},
-    {"xent predict model.safetensors features.npy --probabilities -o likely.csv",
+    {"xent predict model.safetensors features.npy --logits -o scores.npy",
+     "Logits into a file, for `xent loss` and `xent check`."},
+    {"xent predict model.safetensors features.npy --probabilities -o p.csv",
      "The probability of each class, as text."},
 };
 

@@ -93,13 +93,15 @@ static const flag_row FLAGS[] = {
 };
 
 static const example EXAMPLES[] = {
-    {"xent train features.npy labels.npy --model model.safetensors", "A classifier of features."},
-    {"xent train features.npy labels.npy --model model.safetensors --standardize --l2 1e-4 "
-     "--validation 0.1 --patience 10 --log log",
-     "Features of different sizes; a tenth of the rows tells when to stop; a curve of the loss."},
-    {"xent train features.npy labels.npy --model model.safetensors --method adam --epochs 5",
+    {"xent train features.npy labels.npy --model model.safetensors",
+     "A linear classifier of features."},
+    {"xent train features.npy labels.npy --model m.safetensors --log log",
+     "Each pass as a line of JSON, and the loss as a curve."},
+    {"xent train features.npy labels.npy --model m.safetensors --validation 0.1",
+     "A tenth of the rows tells which iteration is the best."},
+    {"xent train features.npy labels.npy --model m.safetensors --method adam",
      "Batches instead of passes, for more data than there is time for."},
-    {"xent train features.npy labels.npy --model model.safetensors --resume --quiet",
+    {"xent train features.npy labels.npy --model m.safetensors --resume -q",
      "Goes on after Ctrl-C, or after a machine that stopped."},
 };
 

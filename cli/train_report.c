@@ -35,6 +35,17 @@ static void print_time(double seconds) {
     printf("time         %.*f s (%s)\n", seconds < 10.0 ? 2 : 1, seconds, xent_isa());
 }
 
+/* Held-out rows may say that an earlier one was the best. */
+static void print_passes(const train_call *call, const double *best) {
+    const bool lbfgs = call->request.options.method == XENT_LBFGS;
+    const int64_t last = call->report.iterations, chosen = (int64_t)best[PAST_ITERATION];
+    char of[32] = "";
+    if (chosen != last)
+        snprintf(of, sizeof of, ", the best is %" PRId64, chosen);
+    printf("%s %" PRId64 "%s (%s)\n", lbfgs ? "iterations  " : "epochs      ", last, of,
+           why_ended(call));
+}
+
 static int print_summary(const train_call *call, const double *best) {
     const bool lbfgs = call->request.options.method == XENT_LBFGS;
     printf("loss         %.9g (mean over %" PRId64 " rows)\n", best[PAST_LOSS],
@@ -48,8 +59,7 @@ static int print_summary(const train_call *call, const double *best) {
                best[PAST_HELD_OUT_LOSS], 100.0 * best[PAST_HELD_OUT_ACCURACY], call->feed.held_out);
     if (lbfgs)
         printf("gradient     %.2g\n", best[PAST_GRADIENT]);
-    printf("%s %.0f of %" PRId64 " (%s)\n", lbfgs ? "iteration   " : "epoch       ",
-           best[PAST_ITERATION], call->report.iterations, why_ended(call));
+    print_passes(call, best);
     printf("classes      %" PRId64 " of %" PRId64 " features\n", call->classes.count,
            call->features.width);
     printf("model        %s\n", call->request.model);
