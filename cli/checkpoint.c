@@ -155,13 +155,13 @@ int write_checkpoint(const char *path, const xent_training *training, const hist
     int code = EX_OK;
     if (json_object_set_new(metadata, MARK, json_string(KIND)) != 0 || !tensors)
         code = complain(EX_SOFTWARE, path, "not enough memory");
-    for (int32_t i = 0; i < count && code == EX_OK; i++) {
+    for (int32_t i = 0; tensors && i < count && code == EX_OK; i++) {
         xent_error error;
         xent_status status =
             xent_training_state(training, i, &tensors[i].name, &tensors[i].tensor, &error);
         code = complain_internally(status, &error);
     }
-    if (code == EX_OK) {
+    if (tensors && code == EX_OK) {
         tensors[count] = (named_tensor){HISTORY, history_tensor(held)};
         code = write_bundle(path, tensors, (size_t)count + 1, metadata);
     }
@@ -208,7 +208,7 @@ static int restore(const bundle *file, xent_training *training, history *held) {
     int code = tensors && names && count < INT32_MAX
                    ? EX_OK
                    : complain(EX_SOFTWARE, file->file.path, "not enough memory");
-    for (int64_t i = 0; i < count && code == EX_OK; i++) {
+    for (int64_t i = 0; names && tensors && i < count && code == EX_OK; i++) {
         names[i] = file->head.entries[i].name;
         code = load_from_bundle(file, &file->head.entries[i], &tensors[i]);
         if (strcmp(names[i], HISTORY) == 0)

@@ -33,30 +33,30 @@ typedef struct picture {
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
-static bool make_room(picture *to, size_t more) {
-    if (to->used + more <= to->room)
-        return true;
-    size_t room = 2 * (to->used + more);
-    char *text = realloc(to->text, room);
-    if (!text) {
-        free(to->text);
-        to->room = 0;
+static void add_text(picture *to, const char *text, size_t length) {
+    if (to->used + length > to->room) {
+        size_t room = 2 * (to->used + length);
+        char *larger = to->text ? realloc(to->text, room) : NULL;
+        if (!larger)
+            free(to->text);
+        to->text = larger;
+        to->room = larger ? room : 0;
     }
-    to->text = text;
-    to->room = text ? room : 0;
-    return text != NULL;
+    if (to->text) {
+        memcpy(to->text + to->used, text, length);
+        to->used += length;
+    }
 }
 
 static void put(picture *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void put(picture *to, const char *format, ...) {
     enum { LONGEST = 1024 };
+    char text[LONGEST];
     va_list arguments;
-    if (!to->text || !make_room(to, LONGEST))
-        return;
     va_start(arguments, format);
-    int length = vsnprintf(to->text + to->used, LONGEST, format, arguments);
+    int length = vsnprintf(text, LONGEST, format, arguments);
     va_end(arguments);
-    to->used += length < LONGEST ? (size_t)length : LONGEST - 1;
+    add_text(to, text, length < LONGEST ? (size_t)length : LONGEST - 1);
 }
 
 /* ---- scales ---------------------------------------------------------------------------------- */
@@ -124,7 +124,7 @@ static void draw_level(picture *to, double height, double shown) {
 /* 1, 2 and 5 of every power of ten. */
 static void draw_log_levels(picture *to) {
     static const double STEPS[] = {1.0, 2.0, 5.0};
-    for (double power = floor(to->least); power <= to->most; power += 1.0) {
+    for (int power = (int)floor(to->least); power <= (int)to->most; power++) {
         for (int i = 0; i < 3; i++) {
             double height = power + log10(STEPS[i]);
             if (height >= to->least && height <= to->most)
@@ -138,16 +138,18 @@ static void draw_levels(picture *to) {
         draw_log_levels(to);
         return;
     }
-    double step = nice_step(to->most - to->least, 5);
-    for (double level = ceil(to->least / step) * step; level <= to->most; level += step)
-        draw_level(to, level, to->is_log ? pow(10.0, level) : level + 0.0);
+    double step = nice_step(to->most - to->least, 5), first = ceil(to->least / step);
+    for (int i = 0; (first + i) * step <= to->most; i++) {
+        double level = (first + i) * step;
+        draw_level(to, level, to->is_log ? pow(10.0, level) : level);
+    }
 }
 
 static void draw_iterations(picture *to) {
     double step = fmax(1.0, nice_step(to->last, 8));
-    for (double at = 0.0; at <= to->last; at += step)
-        put(to, "<text x='%.1f' y='%d' text-anchor='middle'>%.0f</text>\n", x_of(to, at),
-            BOTTOM + 20, at);
+    for (int i = 0; i * step <= to->last; i++)
+        put(to, "<text x='%.1f' y='%d' text-anchor='middle'>%.0f</text>\n", x_of(to, i * step),
+            BOTTOM + 20, i * step);
     put(to, "<text x='%d' y='%d' text-anchor='middle'>%s</text>\n", (LEFT + RIGHT) / 2, BOTTOM + 42,
         last_pass(to->held) && last_pass(to->held)[PAST_PASS] == XENT_PASS_EPOCH ? "epoch"
                                                                                  : "iteration");

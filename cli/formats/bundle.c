@@ -67,9 +67,9 @@ static json_t *describe(const named_tensor *one, int64_t begin) {
             return NULL;
         }
     }
+    const json_int_t first = begin, end = first + size_of(one);
     return json_pack("{s:s, s:o, s:[I, I]}", "dtype", safetensors_type_name(one->tensor.dtype),
-                     "shape", shape, "data_offsets", (json_int_t)begin,
-                     (json_int_t)(begin + size_of(one)));
+                     "shape", shape, "data_offsets", first, end);
 }
 
 static json_t *build_header(const named_tensor *tensors, size_t count, json_t *metadata) {
