@@ -22,9 +22,19 @@ static int check_path(const train_call *call, const char *flag, const char *path
     return code;
 }
 
+/* Whoever has waited for hours must not learn then that there is no such folder. */
+static int try_folder(const char *path) {
+    output attempt;
+    int code = begin_output(path, 0, &attempt);
+    drop_output(&attempt);
+    return code;
+}
+
 int check_train_outputs(const train_call *call) {
     int code = check_path(call, "--model", call->request.model);
-    return code == EX_OK ? check_path(call, "--model", call->checkpoint) : code;
+    if (code == EX_OK)
+        code = check_path(call, "--model", call->checkpoint);
+    return code == EX_OK ? try_folder(call->request.model) : code;
 }
 
 /* ---- shapes and types ------------------------------------------------------------------------ */

@@ -183,7 +183,7 @@ class Labels(TrainCase):
 
     def test_what_is_no_class(self):
         self.save_data(X, np.where(Y == 3, -100, Y))
-        err = self.refuse(65, says=["y.npy: row 3 has the label -100"])
+        err = self.refuse(65, "--iterations", 2, says=["y.npy: row 3 has the label -100"])
         self.assertEqual(self.type_the_fix(err)[0], 0)
         os.remove(self.path("m.safetensors"))
         self.save_data(X, np.where(Y == 3, 2**64 - 1, Y).astype(np.uint64))
@@ -198,15 +198,15 @@ class Labels(TrainCase):
         self.save_data(X, Y[:100])
         self.refuse(65, says=["y.npy: has shape [100] but x.npy has shape [1797, 64]", "the labels must have", "[1797]"])
         self.save_data(X, Y[:, None])
-        err = self.refuse(65, says=["[1797, 1]"])
+        err = self.refuse(65, "--iterations", 2, says=["[1797, 1]"])
         self.assertEqual(self.type_the_fix(err)[0], 0)
         os.remove(self.path("m.safetensors"))
         self.save_data(X, Y.astype(float))
-        err = self.refuse(65, says=["holds float64", "whole numbers"])
+        err = self.refuse(65, "--iterations", 2, says=["holds float64", "whole numbers"])
         self.assertEqual(self.type_the_fix(err)[0], 0)
         os.remove(self.path("m.safetensors"))
         self.save_data(Y, X)
-        err = self.refuse(65, says=["look swapped"])
+        err = self.refuse(65, "--iterations", 2, says=["look swapped"])
         self.assertEqual(self.type_the_fix(err)[0], 0)
         os.remove(self.path("m.safetensors"))
         self.save_data(X.astype(int))
@@ -295,7 +295,7 @@ class Stopping(TrainCase):
         labels = dice.integers(0, 20, 20000)
         self.save_data((dice.normal(size=(20000, 100)) + np.eye(20, 100)[labels]).astype(np.float32), labels)
         self.words = ["train", "x.npy", "y.npy", "--model", "m.safetensors", "--l2", "1e-6", "--tolerance", "0",
-                      "--iterations", "60", "--checkpoint", "0"]
+                      "--iterations", "30", "--checkpoint", "0"]
 
     def begin(self, *words):
         return subprocess.Popen([XENT, *self.words, *words], cwd=self.folder, stdout=subprocess.PIPE,
