@@ -85,7 +85,7 @@ static int begin_line(struct lbfgs *lbfgs, double value, double *point) {
     for (;;) {
         find_direction(lbfgs);
         double slope = dot(lbfgs->gradient, lbfgs->direction, lbfgs->count);
-        if (slope < -0.01 * noise) {
+        if (slope < -1e-6 * noise) {
             begin_search(&lbfgs->search, value, slope, 1, noise);
             set_point(lbfgs, point);
             return LBFGS_GOES_ON;

@@ -214,6 +214,7 @@ static void set_transform(struct xent_training *training) {
         training->scale[d] = rounded(training, spread > 0 ? 1 / sqrt(variance) : 1);
     }
     training->count.transforms = 1;
+    note_transform(training);
 }
 
 /* Of u, for each feature. */
@@ -240,13 +241,13 @@ static void prepare_sample(struct xent_training *training) {
 static xent_status set_metric(struct xent_training *training, xent_error *error) {
     if (training->options.method != XENT_LBFGS)
         return XENT_OK;
-    if (training->options.precondition == XENT_PRECONDITION_DIAGONAL) {
-        set_moments(training);
+    set_moments(training);
+    if (training->options.precondition == XENT_PRECONDITION_DIAGONAL)
         set_diagonal(&training->metric, training->look.some);
-    }
     if (!samples(training))
         return XENT_OK;
     prepare_sample(training);
+    note_missing(&training->metric, &training->sample, training->look.some);
     if (!set_blocks(&training->metric, &training->sample, training->point, true))
         return reject(error, XENT_NO_MEMORY,
                       "out of memory for the second moments of %" PRId64

@@ -106,6 +106,24 @@ void set_diagonal(struct metric *metric, const double *moments) {
     metric->blocks = 1;
 }
 
+void note_missing(struct metric *metric, const struct sample *sample, const double *moments) {
+    const int64_t edge = metric->edge;
+    double weight = 0;
+    memset(metric->missing, 0, (size_t)edge * sizeof(double));
+    for (int64_t i = 0; i < sample->count; i++) {
+        const float *row = sample->rows + i * edge;
+        weight += (double)sample->weights[i];
+        for (int64_t j = 0; j < edge - 1; j++) {
+            double square = (double)row[j] * (double)row[j];
+            metric->missing[j] -= square * (double)sample->weights[i];
+        }
+    }
+    for (int64_t j = 0; j < edge - 1; j++) {
+        double less = moments[j] + metric->missing[j] / weight;
+        metric->missing[j] = less > 0 ? less : 0;
+    }
+}
+
 /* What one building of blocks works with. */
 struct building {
     const struct metric *metric;
@@ -162,7 +180,8 @@ static void gather_moments(const struct building *of, int64_t class, bool at_zer
     }
 }
 
-/* As a mean over rows, with l2, and a little more where that leaves nothing. */
+/* As a mean over rows, with l2, what rows beyond the sample have more of a feature (rare ones may
+ * not be in it at all), and a little more where that leaves nothing. */
 static void finish_matrix(const struct building *of) {
     const int64_t edge = of->metric->edge;
     double weight = 0, trace = 0;
@@ -171,9 +190,11 @@ static void finish_matrix(const struct building *of) {
     scale_by(of->matrix, 1 / (weight > 0 ? weight : 1), edge * edge);
     for (int64_t j = 0; j < edge; j++)
         trace += of->matrix[j * edge + j];
-    for (int64_t j = 0; j < edge; j++)
-        of->matrix[j * edge + j] +=
-            1e-6 * (trace / (double)edge) + (j < edge - 1 ? of->metric->l2 : 0);
+    const double variance = of->matrix[edge * edge - 1], little = 1e-6 * (trace / (double)edge);
+    for (int64_t j = 0; j < edge; j++) {
+        double beyond = variance * of->metric->missing[j];
+        of->matrix[j * edge + j] += beyond + little + (j < edge - 1 ? of->metric->l2 : 0);
+    }
 }
 
 static void set_block(const struct building *of, int64_t class, bool at_zero) {

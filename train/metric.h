@@ -23,8 +23,9 @@ struct metric {
     bool full;             /* factors of [edge][edge]; else [edge], what to divide by */
     bool by_class;         /* there is room for C blocks */
     double l2;
-    float *factors; /* [blocks] of L with L*L^T the Hessian of one class */
-    double *work;   /* [edge][8]; scratch of apply_metric */
+    double *missing; /* [edge], second moments that all rows have and the sample has not */
+    float *factors;  /* [blocks] of L with L*L^T the Hessian of one class */
+    double *work;    /* [edge][8]; scratch of apply_metric */
 };
 
 /* Multiplies a vector [C*D + C] by the inverse. */
@@ -32,6 +33,9 @@ void apply_metric(const void *metric, double *vector);
 
 /* From the second moment of each feature. */
 void set_diagonal(struct metric *metric, const double *moments);
+
+/* How much less than the second moments of all rows those of the sample are. */
+void note_missing(struct metric *metric, const struct sample *sample, const double *moments);
 
 /* From the sample with the probabilities that the parameters give; at_zero: those are 1/C, and
  * parameters are not read. False: there is no memory for it; the metric is what it was. */

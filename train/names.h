@@ -32,8 +32,11 @@
 #define largest xent_private_train_largest
 #define learn_from xent_private_train_learn_from
 #define look_at_unit xent_private_train_look_at_unit
+#define narrow_all xent_private_train_narrow_all
+#define note_missing xent_private_train_note_missing
 #define note_numbers xent_private_train_note_numbers
 #define note_options xent_private_train_note_options
+#define note_transform xent_private_train_note_transform
 #define penalty xent_private_train_penalty
 #define prepare_row xent_private_train_prepare_row
 #define read_training_options xent_private_train_read_training_options

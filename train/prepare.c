@@ -46,12 +46,38 @@ static void to_doubles(const struct preparation *how, const char *from, int64_t 
 
 /* ---- mean and scale ---- */
 
-static void change_floats(const double *mean, const double *scale, int64_t count,
-                          float *restrict u) {
-    for (int64_t i = 0; mean && i < count; i++)
-        u[i] -= (float)mean[i];
-    for (int64_t i = 0; scale && i < count; i++)
-        u[i] *= (float)scale[i];
+static void subtract_floats(const float *restrict mean, int64_t count, float *restrict u) {
+    for (int64_t i = 0; i < count; i++)
+        u[i] -= mean[i];
+}
+
+static void multiply_floats(const float *restrict scale, int64_t count, float *restrict u) {
+    for (int64_t i = 0; i < count; i++)
+        u[i] *= scale[i];
+}
+
+void narrow_all(const double *restrict from, int64_t count, float *restrict to) {
+    for (int64_t i = 0; i < count; i++)
+        to[i] = (float)from[i];
+}
+
+/* Entries [first, first + count); if they are not there as floats, they are made so. */
+static void change_floats(const struct preparation *how, int64_t first, int64_t count, float *u) {
+    float narrow[PIECE];
+    const float *mean = how->float_mean ? how->float_mean + first : NULL;
+    const float *scale = how->float_scale ? how->float_scale + first : NULL;
+    if (how->mean && !mean) {
+        narrow_all(how->mean + first, count, narrow);
+        mean = narrow;
+    }
+    if (mean)
+        subtract_floats(mean, count, u);
+    if (how->scale && !scale) {
+        narrow_all(how->scale + first, count, narrow);
+        scale = narrow;
+    }
+    if (scale)
+        multiply_floats(scale, count, u);
 }
 
 static void change_doubles(const double *mean, const double *scale, int64_t count,
@@ -62,22 +88,22 @@ static void change_doubles(const double *mean, const double *scale, int64_t coun
         u[i] *= scale[i];
 }
 
-static void prepare_piece(const struct preparation *how, const char *from, int64_t count,
-                          const double *mean, const double *scale, void *to) {
-    double doubles[PIECE];
+static void prepare_floats(const struct preparation *how, const char *from, int64_t first,
+                           int64_t count, float *to) {
     float floats[PIECE];
-    if (how->to == XENT_F32 && how->from != XENT_F64) {
-        to_floats(how, from, count, floats);
-        change_floats(mean, scale, count, floats);
-        memcpy(to, floats, (size_t)count * sizeof *floats);
-        return;
-    }
+    to_floats(how, from, count, floats);
+    change_floats(how, first, count, floats);
+    memcpy(to, floats, (size_t)count * sizeof *floats);
+}
+
+static void prepare_doubles(const struct preparation *how, const char *from, int64_t first,
+                            int64_t count, void *to) {
+    double doubles[PIECE];
     to_doubles(how, from, count, doubles);
-    change_doubles(mean, scale, count, doubles);
-    for (int64_t i = 0; how->to == XENT_F32 && i < count; i++)
-        floats[i] = (float)doubles[i];
+    change_doubles(how->mean ? how->mean + first : NULL, how->scale ? how->scale + first : NULL,
+                   count, doubles);
     if (how->to == XENT_F32)
-        memcpy(to, floats, (size_t)count * sizeof *floats);
+        narrow_all(doubles, count, to);
     else
         memcpy(to, doubles, (size_t)count * sizeof *doubles);
 }
@@ -86,9 +112,12 @@ void prepare_row(const struct preparation *how, const char *features, void *u) {
     const int64_t size = (int64_t)size_of_dtype(how->from);
     for (int64_t d = 0; d < how->count; d += PIECE) {
         int64_t left = how->count - d, count = left < PIECE ? left : PIECE;
-        prepare_piece(how, features + d * how->stride * size, count,
-                      how->mean ? how->mean + d : NULL, how->scale ? how->scale + d : NULL,
-                      (char *)u + (size_t)d * size_of_dtype(how->to));
+        const char *from = features + d * how->stride * size;
+        char *to = (char *)u + (size_t)d * size_of_dtype(how->to);
+        if (how->to == XENT_F32 && how->from != XENT_F64)
+            prepare_floats(how, from, d, count, (float *)(void *)to);
+        else
+            prepare_doubles(how, from, d, count, to);
     }
 }
 

@@ -113,6 +113,7 @@ static void list_lbfgs(const struct xent_training *training, const struct counte
                     training->metric.full ? edge * edge : edge);
     if (count->sampled > 0) {
         list_tensor(list, "sample", training->sample.rows, XENT_F32, count->sampled, edge);
+        list_tensor(list, "missing", training->metric.missing, XENT_F64, -1, edge);
         list_tensor(list, "sample_weight", training->sample.weights, XENT_F32, -1, count->sampled);
     }
 }
@@ -335,6 +336,7 @@ xent_status xent_training_restore(xent_training *training, const char *const *na
     training->count = counters;
     training->number = numbers;
     use_numbers(training);
+    note_transform(training);
     set_lanes(training);
     return XENT_OK;
 }

@@ -84,13 +84,15 @@ static int32_t end_of_iterations(const struct xent_training *training) {
 
 /* ---- L-BFGS ---- */
 
-/* Iterations after which it is built anew. */
-enum { FIRST_METRIC = 6, LAST_METRIC = 16 };
+/* Once probabilities differ, and ever more rarely, since each time costs some passes. */
+static const int64_t METRIC_AFTER[] = {6, 16, 40, 100};
+enum { METRICS = sizeof METRIC_AFTER / sizeof *METRIC_AFTER };
 
-/* When the metric is worth building anew: once probabilities differ, and nearer to the end. */
 static bool is_time_for_metric(const struct xent_training *training) {
-    const int64_t n = training->count.iterations;
-    return training->metric.by_class && (n == FIRST_METRIC || n == LAST_METRIC);
+    bool now = false;
+    for (int i = 0; training->metric.by_class && i < METRICS; i++)
+        now = now || METRIC_AFTER[i] == training->count.iterations;
+    return now;
 }
 
 static xent_status renew_metric(struct xent_training *training, xent_error *error) {
@@ -100,7 +102,7 @@ static xent_status renew_metric(struct xent_training *training, xent_error *erro
         return reject(error, XENT_NO_MEMORY,
                       "out of memory for the second moments of each class: "
                       "XENT_PRECONDITION_DIAGONAL needs less");
-    if (training->count.iterations == LAST_METRIC)
+    if (training->count.iterations == METRIC_AFTER[METRICS - 1])
         drop_sample(training);
     if (turn_lbfgs(&training->lbfgs, training->point) == LBFGS_AT_REST)
         training->count.rests = 1;

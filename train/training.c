@@ -47,7 +47,9 @@ static bool take_vectors(struct xent_training *training) {
             return false;
     training->mean = take_zeros(training->features, 1, sizeof(double));
     training->scale = take_zeros(training->features, 1, sizeof(double));
-    return training->mean && training->scale;
+    training->float_mean = take_zeros(training->features, 1, sizeof(float));
+    training->float_scale = take_zeros(training->features, 1, sizeof(float));
+    return training->mean && training->scale && training->float_mean && training->float_scale;
 }
 
 /* One factor for each class where they are few enough to pay for it. */
@@ -62,11 +64,12 @@ static bool take_metric(struct xent_training *training) {
         return true;
     metric->by_class = metric->full && edge <= most / edge / training->classes;
     metric->work = take_zeros(edge, 8, sizeof(double));
+    metric->missing = take_zeros(edge, 1, sizeof(double));
     metric->factors =
         metric->full
             ? take_zeros(edge, edge * (metric->by_class ? training->classes : 1), sizeof(float))
             : take_zeros(edge, 1, sizeof(float));
-    return metric->work && metric->factors;
+    return metric->work && metric->missing && metric->factors;
 }
 
 static bool take_method(struct xent_training *training) {
@@ -82,6 +85,11 @@ static bool take_method(struct xent_training *training) {
 }
 
 /* ---- begin and end ---- */
+
+void note_transform(struct xent_training *training) {
+    narrow_all(training->mean, training->features, training->float_mean);
+    narrow_all(training->scale, training->features, training->float_scale);
+}
 
 void begin_pass(struct xent_training *training) {
     const xent_total nothing = XENT_TOTAL_INIT;
@@ -125,6 +133,7 @@ static bool begin(struct xent_training *training, const xent_training_options *o
     for (int64_t d = 0; d < training->features; d++)
         training->scale[d] =
             options->dtype == XENT_F32 ? (double)(float)options->scale : options->scale;
+    note_transform(training);
     training->count.transforms = options->scale != 1;
     note_options(training);
     note_numbers(training);
@@ -169,18 +178,15 @@ void xent_training_free(xent_training *training) {
     if (!training)
         return;
     void *const arrays[] = {
-        training->ignore,        training->class_weight,
-        training->mean,          training->scale,
-        training->point,         training->lanes,
-        training->best,          training->gradient,
-        training->unit_gradient, training->velocity,
-        training->squares,       training->unit.features,
-        training->unit.labels,   training->unit.places,
-        training->unit.weights,  training->look.class_rows,
-        training->look.mean,     training->look.spread,
-        training->look.some,     training->look.origin,
-        training->sample.rows,   training->sample.weights,
-        training->metric.work,   training->metric.factors,
+        training->float_mean,   training->float_scale,    training->ignore,
+        training->class_weight, training->mean,           training->scale,
+        training->point,        training->lanes,          training->best,
+        training->gradient,     training->unit_gradient,  training->velocity,
+        training->squares,      training->unit.features,  training->unit.labels,
+        training->unit.places,  training->unit.weights,   training->look.class_rows,
+        training->look.mean,    training->look.spread,    training->look.some,
+        training->look.origin,  training->sample.rows,    training->sample.weights,
+        training->metric.work,  training->metric.factors, training->metric.missing,
     };
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         give_back(arrays[i]);

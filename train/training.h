@@ -72,6 +72,7 @@ struct xent_training {
     struct counters count;
     struct numbers number;
     double *mean, *scale;             /* [D] */
+    float *float_mean, *float_scale;  /* [D], the same as floats */
     double *point;                    /* [C*D + C], where the next pass evaluates */
     void *lanes, *best;               /* of it, and of the model */
     double *gradient, *unit_gradient; /* [C*D + C] */
@@ -115,8 +116,10 @@ struct preparation {
     int32_t from, to; /* dtypes */
     int64_t stride, count;
     const double *mean, *scale;
+    const float *float_mean, *float_scale; /* NULL, or the same as floats */
 };
 
+void narrow_all(const double *from, int64_t count, float *to);
 void prepare_row(const struct preparation *how, const char *features, void *u);
 double feature_at(int32_t dtype, const char *features);
 size_t size_of_dtype(int32_t dtype);
@@ -162,6 +165,8 @@ void note_options(struct xent_training *training);
 
 /* XENT_OK, or the sentence that this training takes no other pass. */
 xent_status check_open(const struct xent_training *training, xent_error *error);
+/* After mean and scale changed. */
+void note_transform(struct xent_training *training);
 void begin_pass(struct xent_training *training);
 
 #endif

@@ -80,13 +80,16 @@ static void take_row(struct xent_training *training, const struct block *block, 
 static struct preparation preparation_for(const struct xent_training *training,
                                           const struct block *block) {
     const xent_tensor *features = block->features;
-    bool plain = is_looking(training), changes = !plain && training->count.transforms;
+    bool plain = is_looking(training), scales = !plain && training->count.transforms;
+    bool moves = scales && training->options.standardize;
     return (struct preparation){.from = features->dtype,
                                 .to = plain ? XENT_F64 : training->options.dtype,
                                 .stride = features->stride[features->ndim - 1],
                                 .count = training->features,
-                                .mean = changes ? training->mean : NULL,
-                                .scale = changes ? training->scale : NULL};
+                                .mean = moves ? training->mean : NULL,
+                                .scale = scales ? training->scale : NULL,
+                                .float_mean = moves ? training->float_mean : NULL,
+                                .float_scale = scales ? training->float_scale : NULL};
 }
 
 /* As many rows as the unit has room for, all of which count, are used where they lie. */
