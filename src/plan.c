@@ -91,6 +91,7 @@ void make_plan(struct plan *plan, const layout *shape, const xent_options *optio
     bool is_logits = options->logits_are == XENT_LOGITS;
     int64_t classes = shape->classes;
     plan->shape = shape;
+    plan->known = NULL;
     plan->options = options;
     plan->kernels = xent_kernels_for(shape->logits.dtype);
     plan->math = xent_math_functions();

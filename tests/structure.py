@@ -36,7 +36,7 @@ MAY_INCLUDE = {
     "memory": [],
     "call": ["plan", "labels", "memory", "rows", "tasks", "total"],
     "product": ["cpu", "tasks"],
-    "linear": ["call", "cpu", "fail", "labels", "layout", "memory", "product", "tasks", "total"],
+    "linear": ["call", "cpu", "fail", "labels", "layout", "memory", "plan", "product", "sweep", "tasks", "total"],
     "xent": ["fail", "structs", "check", "layout", "labels", "call", "linear"],
 }
 

@@ -144,9 +144,10 @@ static void make_outputs(linear_case *made) {
                                            made->x.ndim, made->x.shape);
     made->logits_out.tensor.shape[made->x.ndim - 1] = made->classes;
     make_room(made, &made->logits_out);
-    outputs->grad_features = chance(&made->dice, 70) ? &made->grad_x.tensor : NULL;
-    outputs->grad_weight = chance(&made->dice, 70) ? &made->grad_weight.tensor : NULL;
-    outputs->grad_bias = chance(&made->dice, 50) ? &made->grad_bias.tensor : NULL;
+    const bool forward = chance(&made->dice, 40);
+    outputs->grad_features = !forward && chance(&made->dice, 70) ? &made->grad_x.tensor : NULL;
+    outputs->grad_weight = !forward && chance(&made->dice, 70) ? &made->grad_weight.tensor : NULL;
+    outputs->grad_bias = !forward && chance(&made->dice, 50) ? &made->grad_bias.tensor : NULL;
     outputs->logits = chance(&made->dice, 50) ? &made->logits_out.tensor : NULL;
 }
 
