@@ -339,6 +339,24 @@ class Stopping(TrainCase):
             self.assertIn("m.safetensors is there and is the end of this very training", err)
             os.remove(self.path("m.safetensors"))
 
+    def test_a_pass_is_finished_if_it_would_be_lost(self):
+        """With checkpoints far apart, a signal ends the pass and writes one."""
+        whole, self.words[-1] = self.whole(), "1000"
+        process = self.begin("--log", "log")
+        while process.poll() is None and self.passes() < 4:
+            time.sleep(0.001)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, err)
+        self.assertIn(f"stopped after {self.passes()} passes", err)
+        self.assertEqual(self.xent(*self.words, "-q", "--resume")[0], 0)
+        self.assertEqual(self.read("m.safetensors"), whole)
+
+    def passes(self):
+        """That the log holds."""
+        path = self.path("log/log.jsonl")
+        return len(self.read("log/log.jsonl").splitlines()) if os.path.exists(path) else 0
+
     def test_batches_gone_on_with(self):
         self.words = ["train", "x.npy", "y.npy", "--model", "m.safetensors", "--method", "adam", "--epochs", "12",
                       "--validation", "0.1", "--standardize", "--checkpoint", "0", "--log", "log"]
