@@ -44,21 +44,26 @@ class Trial:
     def __init__(self, xent, folder, words):
         self.folder, self.model = folder, os.path.join(folder, "m.safetensors")
         self.checkpoint = self.model + ".checkpoint"
+        self.lasts = 0.0  # seconds
         self.command = [xent, "train", "x.npy", "y.npy", "--model", "m.safetensors", "--checkpoint", "0", "--quiet", *words]
 
     def run(self):
-        """Undisturbed; returns the model and the seconds."""
-        begun = time.monotonic()
+        """Undisturbed, to the end; returns the model."""
         subprocess.run([*self.command, "--resume"], cwd=self.folder, stdout=subprocess.DEVNULL, check=True)
         with open(self.model, "rb") as file:
-            return file.read(), time.monotonic() - begun
+            return file.read()
 
-    def kill(self, seconds):
-        """Returns what was there at that moment."""
+    def kill(self, dice):
+        """Returns what was there at that moment; None if it had come to its end before. Moments are spread over the time
+        that it seems to take, which depends on what else the machine does."""
         process = subprocess.Popen([*self.command, "--resume"], cwd=self.folder, stdout=subprocess.DEVNULL)
-        time.sleep(seconds)
+        time.sleep(dice.random() * self.lasts)
+        if process.poll() is not None:
+            self.lasts *= 0.8
+            return None
         process.kill()
         process.wait()
+        self.lasts *= 1.05
         found = "checkpoint" if os.path.exists(self.checkpoint) else "nothing"
         if found == "checkpoint" and not is_whole(self.checkpoint):
             sys.exit("a checkpoint is not whole")
@@ -78,20 +83,23 @@ def main():
         trials = [Trial(xent, folder, words) for words in METHODS]
         wanted = []
         for trial in trials:
+            begun = time.monotonic()
             wanted.append(trial.run())
+            trial.lasts = time.monotonic() - begun
             trial.clean()
-        killed = 0
-        while killed < times:
-            which = killed % len(trials)
+        rounds = 0
+        while sum(found.values()) < times:
+            trial, model = trials[rounds % 2], wanted[rounds % 2]
+            rounds += 1
             for _ in range(dice.choice((1, 1, 2, 3))):
-                found[trials[which].kill(dice.random() * 1.1 * wanted[which][1])] += 1
-                killed += 1
-            if trials[which].run()[0] != wanted[which][0]:
-                sys.exit(f"{' '.join(trials[which].command)}: killed and gone on with, it ends with other bits")
-            trials[which].clean()
-    print(f"killed {killed} times: {found['nothing']} before a checkpoint, {found['checkpoint']} at one, "
+                state = trial.kill(dice)
+                found.update({state: found[state] + 1} if state else {})
+            if trial.run() != model:
+                sys.exit(f"{' '.join(trial.command)}: killed and gone on with, it ends with other bits")
+            trial.clean()
+    print(f"killed {sum(found.values())} times: {found['nothing']} before a checkpoint, {found['checkpoint']} at one, "
           f"{found['model']} after the model; always the same bits")
-    if times >= 100 and min(found.values()) == 0:
+    if times >= 100 and min(found["nothing"], found["checkpoint"]) == 0:
         sys.exit("the moments were badly spread")
 
 
