@@ -47,13 +47,13 @@ static inline void pack(const unsigned char *lanes, int64_t apart, int64_t step,
  * which overwrites that; so steps are taken in order, and where all steps of one vector are taken
  * before those of another, the first vector comes last. */
 static inline void pack_neighbours(const LANE *from, int64_t step, int64_t depth, LANE *to) {
-    for (int64_t k = 0; k < depth; k++)
-        for (int j = 0; j < PRODUCT_ROWS; j += WIDTH) {
-            const LANE *lanes = from + k * step + j;
-            const int left = PRODUCT_ROWS - j;
-            v_store(to + k * PRODUCT_ROWS + j,
-                    left < WIDTH ? v_load_some(lanes, left, 0) : v_load(lanes));
-        }
+    enum { OVER = PRODUCT_ROWS % WIDTH, WHOLE = PRODUCT_ROWS - OVER };
+    for (int64_t k = 0; k < depth; k++, from += step, to += PRODUCT_ROWS) {
+        for (int j = 0; j < WHOLE; j += WIDTH)
+            v_store(to + j, v_load(from + j));
+        if (OVER > 0)
+            v_store(to + WHOLE, v_load_some(from + WHOLE, OVER, 0));
+    }
 }
 
 static inline void pack_lines(const LANE *from, int64_t apart, int64_t depth, LANE *to) {
