@@ -49,7 +49,7 @@ static void print_passes(const train_call *call, const double *best) {
 static int print_summary(const train_call *call, const double *best) {
     const bool lbfgs = call->request.options.method == XENT_LBFGS;
     printf("loss         %.9g (mean over %" PRId64 " rows)\n", best[PAST_LOSS],
-           call->feed.training);
+           call->report.total.counted);
     if (call->request.options.l2 > 0.0)
         printf("objective    %.9g (with l2 = %g)\n", best[PAST_OBJECTIVE],
                call->request.options.l2);
@@ -76,8 +76,8 @@ static int print_json(const train_call *call, const double *best) {
         {"gradient", json_number(best[PAST_GRADIENT])},
         {"held_out_loss", held ? json_number(best[PAST_HELD_OUT_LOSS]) : json_null()},
         {"held_out_accuracy", held ? json_number(best[PAST_HELD_OUT_ACCURACY]) : json_null()},
-        {"rows", json_integer(call->feed.training)},
-        {"held_out", json_integer(call->feed.held_out)},
+        {"rows", json_integer(call->report.total.counted)},
+        {"held_out", json_integer(call->report.held_out.counted)},
         {"ignored", json_integer(call->classes.ignored)},
         {"classes", json_integer(call->classes.count)},
         {"features", json_integer(call->features.width)},

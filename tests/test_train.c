@@ -157,7 +157,7 @@ static long double largest_slope(const struct way *way, const double *parameters
 
 static void ends_where_all_slopes_are_0(void **state) {
     (void)state;
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < 16; i += getenv("XENT_SHORT") ? 5 : 1) {
         struct way way = usual();
         way.options.dtype = i & 1 ? XENT_F64 : XENT_F32;
         way.options.tolerance = i & 1 ? 1e-9 : 1e-6;
@@ -288,7 +288,7 @@ static void blocks_and_threads_do_not_show(void **state) {
         way.weighs = method == XENT_ADAM;
         way.held_out = 93;
         struct result first = train(&way);
-        for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
+        for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i += getenv("XENT_SHORT") ? 3 : 1) {
             way.block = blocks[i];
             way.options.threads = 1 << i % 3;
             struct result other = train(&way);
@@ -306,7 +306,7 @@ static uint64_t hash_of(const void *bytes, size_t size, uint64_t hash) {
 
 /* The same on every instruction set and compiler, as those of test_hashes. */
 static void the_model_has_known_bits(void **state) {
-    static const uint64_t known[] = {UINT64_C(0xdc8c4893264057f8), UINT64_C(0xff3050499e57e007),
+    static const uint64_t known[] = {UINT64_C(0xffa357fabc10dec1), UINT64_C(0xff3050499e57e007),
                                      UINT64_C(0xdf19cca77fced9cd)};
     (void)state;
     for (int method = XENT_LBFGS; method <= XENT_ADAM; method++) {
@@ -379,7 +379,7 @@ static struct result train_in_relay(const struct way *way) {
 
 static void a_state_goes_on_with_the_same_bits(void **state) {
     (void)state;
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 8; i += getenv("XENT_SHORT") ? 3 : 1) {
         struct way way = usual();
         way.options.method = i < 4 ? XENT_LBFGS : i < 6 ? XENT_SGD : XENT_ADAM;
         way.options.standardize = i & 1;

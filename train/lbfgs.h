@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * L-BFGS that is told objective and gradient at one point after the other. It knows vectors only. */
+ * L-BFGS that is told objective and gradient at one point after the other; it knows vectors only. */
 #ifndef XENT_TRAIN_LBFGS_H
 #define XENT_TRAIN_LBFGS_H
 

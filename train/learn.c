@@ -34,14 +34,15 @@ static xent_status score_unit(struct xent_training *training, const xent_tensor 
     const int32_t dtype = training->options.dtype;
     const bool learns = !training->pass.scores;
     char *lanes = training->lanes;
-    double *gradient = training->unit_gradient;
+    char *gradient = training->unit_gradient;
     xent_tensor weight = xent_matrix(lanes, dtype, classes, width);
     xent_tensor bias =
         xent_vector(lanes + (size_t)(classes * width) * training->lane, dtype, classes);
     xent_tensor labels = xent_vector(training->unit.labels, XENT_I64, training->unit.rows);
     xent_tensor weights = xent_vector(training->unit.weights, XENT_F64, training->unit.rows);
-    xent_tensor grad_weight = xent_matrix(gradient, XENT_F64, classes, width);
-    xent_tensor grad_bias = xent_vector(gradient + classes * width, XENT_F64, classes);
+    xent_tensor grad_weight = xent_matrix(gradient, dtype, classes, width);
+    xent_tensor grad_bias =
+        xent_vector(gradient + (size_t)(classes * width) * training->lane, dtype, classes);
     xent_linear_outputs outputs = XENT_LINEAR_OUTPUTS_INIT;
     xent_options options = training->run;
     options.ignore_count = 0;
@@ -66,7 +67,10 @@ xent_status learn_from(struct xent_training *training, const xent_tensor *featur
         xent_total_merge(&pass->held_found, &total);
         return XENT_OK;
     }
-    add_scaled(training->gradient, 1, training->unit_gradient, training->parameters);
+    if (training->options.dtype == XENT_F64)
+        add_scaled(training->gradient, 1, training->unit_gradient, training->parameters);
+    else
+        add_scaled_floats(training->gradient, 1, training->unit_gradient, training->parameters);
     xent_total_merge(&pass->found, &total);
     if (training->batches)
         xent_total_merge(&pass->batch, &total);

@@ -34,11 +34,11 @@ static bool take_copies(struct xent_training *training, const xent_training_opti
 }
 
 static bool take_vectors(struct xent_training *training) {
-    double **const doubles[] = {&training->point, &training->gradient, &training->unit_gradient,
+    double **const doubles[] = {&training->point, &training->gradient,
                                 training->batches ? &training->velocity : &training->point,
                                 training->options.method == XENT_ADAM ? &training->squares
                                                                       : &training->point};
-    void **const lanes[] = {&training->lanes, &training->best};
+    void **const lanes[] = {&training->lanes, &training->best, &training->unit_gradient};
     for (size_t i = 0; i < sizeof doubles / sizeof *doubles; i++)
         if (!*doubles[i] && !(*doubles[i] = take_zeros(training->parameters, 1, sizeof(double))))
             return false;
@@ -227,6 +227,19 @@ static void read_start(const xent_training *training, const xent_tensor *weight,
     }
 }
 
+/* A sum over classes that is not 0 is only ever lessened by l2, and slowly. */
+static void remove_mean(const xent_training *training, double *parameters) {
+    const int64_t classes = training->classes, features = training->features;
+    for (int64_t d = 0; d <= features; d++) {
+        double *first = parameters + (d < features ? d : classes * features), sum = 0;
+        const int64_t apart = d < features ? features : 1;
+        for (int64_t c = 0; c < classes; c++)
+            sum += first[c * apart];
+        for (int64_t c = 0; c < classes; c++)
+            first[c * apart] -= sum / (double)classes;
+    }
+}
+
 xent_status xent_training_set(xent_training *training, const xent_tensor *weight,
                               const xent_tensor *bias, xent_error *error) {
     empty(error);
@@ -240,11 +253,17 @@ xent_status xent_training_set(xent_training *training, const xent_tensor *weight
         status = check_start(training, "bias", bias, 1, error);
     if (status != XENT_OK)
         return status;
-    read_start(training, weight, bias, training->unit_gradient);
-    if (!(largest(training->unit_gradient, training->parameters) <= 1e30))
+    double *start = training->gradient; /* begin_pass sets it to 0 again */
+    read_start(training, weight, bias, start);
+    if (!(largest(start, training->parameters) <= 1e30)) {
+        begin_pass(training);
         return reject(error, XENT_BAD_ARGUMENT,
                       "parameters to begin with must be finite, and within 1e30");
-    memcpy(training->point, training->unit_gradient, (size_t)training->parameters * sizeof(double));
+    }
+    if (!training->batches)
+        remove_mean(training, start);
+    memcpy(training->point, start, (size_t)training->parameters * sizeof *start);
+    begin_pass(training);
     set_lanes(training);
     for (int64_t i = 0; training->options.dtype == XENT_F32 && i < training->parameters; i++)
         training->point[i] = (double)((float *)training->lanes)[i];

@@ -71,12 +71,13 @@ struct xent_training {
     bool broken;                           /* a refusal ended it */
     struct counters count;
     struct numbers number;
-    double *mean, *scale;             /* [D] */
-    float *float_mean, *float_scale;  /* [D], the same as floats */
-    double *point;                    /* [C*D + C], where the next pass evaluates */
-    void *lanes, *best;               /* of it, and of the model */
-    double *gradient, *unit_gradient; /* [C*D + C] */
-    double *velocity, *squares;       /* [C*D + C], of SGD and Adam */
+    double *mean, *scale;            /* [D] */
+    float *float_mean, *float_scale; /* [D], the same as floats */
+    double *point;                   /* [C*D + C], where the next pass evaluates */
+    void *lanes, *best;              /* of it, and of the model */
+    double *gradient;                /* [C*D + C], of the pass or batch */
+    void *unit_gradient;             /* lanes [C*D + C], of one unit */
+    double *velocity, *squares;      /* [C*D + C], of SGD and Adam */
     struct unit unit;
     struct pass pass;
     struct look look;
