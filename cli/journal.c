@@ -4,6 +4,7 @@
 #include "journal.h"
 #include "complain.h"
 #include "curve.h"
+#include "formats/output.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -48,6 +49,9 @@ int begin_journal(const char *folder, const history *held, const char *title, jo
     begun->curve_path = path_in(folder, "loss.svg");
     if (!begun->lines_path || !begun->curve_path)
         return complain(EX_SOFTWARE, folder, "not enough memory");
+    code = check_output(begun->lines_path);
+    if (code != EX_OK)
+        return code;
     begun->lines = fopen(begun->lines_path, "w");
     if (!begun->lines)
         return complain(EX_CANTCREAT, begun->lines_path, "cannot create the file: %s",

@@ -268,6 +268,8 @@ class Flags(TrainCase):
         self.refused(73, "train", "x.npy", "y.npy", "--model", "folder")
         self.refused(73, "train", "x.npy", "y.npy", "--model", "none/m.safetensors")
         self.refused(73, "train", "x.npy", "y.npy", "--model", "m", "--log", "x.npy/log")
+        os.symlink("../x.npy", self.path("folder/log.jsonl"))
+        self.refused(73, "train", "x.npy", "y.npy", "--model", "m", "--log", "folder", says=["is not a regular file"])
 
     def test_the_log(self):
         self.save_data()
