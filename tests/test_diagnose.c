@@ -101,7 +101,7 @@ static double find_temperature(bool by_turns) {
         bool sure = by_turns ? i % 2 == 0 : i < TALL / 2;
         labels[i] = batch.label[i % ROWS];
         for (int c = 0; c < CLASSES; c++)
-            logits[i * CLASSES + c] = batch.logits[i % ROWS * CLASSES + c] * (sure ? 6 : 1);
+            logits[i * CLASSES + c] = batch.logits[i % ROWS * CLASSES + c] * (sure ? 6.0f : 1.0f);
     }
     const xent_tensor x = xent_matrix(logits, XENT_F32, TALL, CLASSES);
     const xent_tensor y = xent_vector(labels, XENT_I64, TALL);
