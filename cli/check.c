@@ -23,11 +23,6 @@ typedef struct checking {
     progress shown;
 } checking;
 
-/* What no file or flag can cause, in the library's own sentence. */
-static int refuse_internally(xent_status status, const xent_error *error) {
-    return complain(EX_SOFTWARE, NULL, "%s: %s", xent_status_name(status), error->message);
-}
-
 static xent_status begin(checking *work, xent_error *error) {
     const loss_call *call = work->call;
     return xent_diagnosis_begin(&call->logits.tensor, &call->labels.tensor, &call->options,
@@ -46,7 +41,7 @@ static int add_block(checking *work, const block *at) {
     xent_status status = xent_diagnosis_add(work->diagnosis, &view, &error);
     show_progress(&work->shown,
                   box_count(&at->logits, view.ndim) * (int64_t)type_size(logits->tensor.dtype));
-    return status == XENT_OK ? EX_OK : refuse_internally(status, &error);
+    return complain_internally(status, &error);
 }
 
 static int add_blocks(checking *work) {
@@ -73,7 +68,7 @@ static int diagnose(checking *work) {
     if (code != EX_OK)
         return code;
     status = xent_diagnosis_finish(work->diagnosis, &error);
-    return status == XENT_OK ? EX_OK : refuse_internally(status, &error);
+    return complain_internally(status, &error);
 }
 
 /* ---- results --------------------------------------------------------------------------------- */

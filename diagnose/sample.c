@@ -8,7 +8,7 @@
 
 /* One logit of so many is in the sample, which has at least some and at most many of them, in whole
  * rows; and those in its buffer, unless a row has more. */
-enum { ONE_OF = 64, SOME = 1 << 13, MANY = 1 << 24, BUFFERED = 1 << 15 };
+enum { ONE_OF = 64, SOME = 1 << 15, MANY = 1 << 24, BUFFERED = 1 << 15 };
 
 /* One row of each step, so that a sample does not depend on how rows are parted. */
 xent_status make_sample(xent_diagnosis *all) {

@@ -335,8 +335,8 @@ typedef struct xent_linear_outputs {
  * Memory: a block of the heap. For gradients, and for at most 64 classes, it holds a chunk of rows:
  * at most 32 MB of logits (more from 131072 classes on, since it holds at least 64 rows) and up to
  * 4096 rows of features; and for each task 1.4 MB (F64: 2.8 MB). Else no logits are stored: up to
- * 24 MB (32 under softcap), and for each task besides 4 KB (F64: 8 KB) for each feature; from 4097
- * features on (F64: 2049), as for gradients. */
+ * 24 MB (32 under softcap), and for each task 4 KB (F64: 8 KB) more for each feature; from 4097
+ * features on (F64: 2049) it is as for gradients. */
 XENT_API xent_status xent_linear_cross_entropy(const xent_tensor *features,
                                                const xent_tensor *weight, const xent_tensor *bias,
                                                const xent_tensor *labels,

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# need.sh build|test|bench: looks for the tools of a goal; installs the Debian packages of those that are missing, as
+# need.sh build|demo|test|bench: looks for the tools of a goal; installs the Debian packages of those that are missing, as
 # root or through sudo, or prints their names and stops.
 set -eu
 
@@ -23,6 +23,9 @@ need pkg-config program pkg-config
 need libjansson-dev header jansson.h
 need libzip-dev header zip.h
 need zlib1g-dev header zlib.h
+if [ "${1:-}" = demo ] || [ "${1:-}" = test ]; then
+    need dataset-fashion-mnist test -d /usr/share/datasets/fashion-mnist
+fi
 if [ "${1:-}" = test ]; then
     need g++ program g++
     need clang builds clang
@@ -38,7 +41,6 @@ if [ "${1:-}" = test ]; then
     need python3 program python3
     need python3-venv python3 -c 'import ensurepip, venv'
     need gzip program gzip
-    need dataset-fashion-mnist test -d /usr/share/datasets/fashion-mnist
 fi
 if [ "${1:-}" = bench ]; then
     need g++ program g++

@@ -370,7 +370,7 @@ const struct fault FAULTS[FAULT_COUNT] = {
     {"softmax-twice", softmax_twice, XENT_MISTAKE, 0, NULL, 0},
     {"log-probabilities-as-logits", log_rows, XENT_NOTE, 0, NULL, 0},
     {"not-normalised", say_probabilities, XENT_MISTAKE, 0, NULL, 0},
-    {"overconfident", enlarge, XENT_NOTE, 0, "rows_sampled", HALF},
+    {"overconfident", enlarge, XENT_NOTE, 0, "rows_sampled", ROWS},
     {"underconfident", shrink, XENT_NOTE, 0, NULL, 0},
     {"worse-than-chance", negate, XENT_MISTAKE, 0, NULL, 0},
     {"worse-than-chance", always_wrong, XENT_WARNING, 0, NULL, 0},

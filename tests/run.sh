@@ -168,7 +168,7 @@ emulated() {
 memory() {
     for test in check refusals tails diagnose diagnose_calls overlap layout labels count total abi robust threads guard bits \
         differential edge_cases edge_shapes edge_totals edge_probabilities linear linear_check linear_forward linear_slopes \
-        train train_calls; do
+        train train_calls search; do
         beside valgrind-$test under_valgrind $out/gcc/tests/test_$test
     done
     for example in mean_loss alignment accumulate train_digits; do

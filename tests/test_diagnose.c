@@ -91,15 +91,21 @@ static void ignored_labels_are_no_evidence(void **state) {
     xent_diagnosis_free(found);
 }
 
-/* Every second row is far too sure, or the first half of them. */
+/* Of more rows than are sampled every second one is far too sure, or the first half of them. */
 static double find_temperature(bool by_turns) {
+    enum { TALL = 6 * ROWS };
+    static float logits[TALL * CLASSES];
+    static int64_t labels[TALL];
     draw_batch(&batch, 80);
-    for (int i = 0; i < ROWS; i++) {
-        bool sure = by_turns ? i % 2 == 0 : i < HALF;
-        for (int c = 0; sure && c < CLASSES; c++)
-            batch.logits[i * CLASSES + c] *= 6;
+    for (int i = 0; i < TALL; i++) {
+        bool sure = by_turns ? i % 2 == 0 : i < TALL / 2;
+        labels[i] = batch.label[i % ROWS];
+        for (int c = 0; c < CLASSES; c++)
+            logits[i * CLASSES + c] = batch.logits[i % ROWS * CLASSES + c] * (sure ? 6 : 1);
     }
-    xent_diagnosis *found = diagnose(&batch);
+    const xent_tensor x = xent_matrix(logits, XENT_F32, TALL, CLASSES);
+    const xent_tensor y = xent_vector(labels, XENT_I64, TALL);
+    xent_diagnosis *found = diagnose_tensors(&x, &y, NULL);
     double temperature = evidence(find(found, "overconfident"), "temperature");
     xent_diagnosis_free(found);
     return temperature;

@@ -244,6 +244,10 @@ static void test_logits_alone(void **state) {
     for (int k = 0; k < CLASSES; k++)
         assert_true(isnan(c.memory.logits[3 * CLASSES + k]));
     assert_true(((const unsigned char *)c.memory.loss)[0] == UNTOUCHED);
+    c.options.on_bad_label = XENT_BAD_LABEL_IGNORE;
+    assert_int_equal(run(&c, &error), XENT_OK);
+    assert_int_equal(c.memory.total.correct, 0);
+    assert_true(c.memory.total.loss_sum > 58);
 }
 
 /* Rows that do not count, or count nothing, have no part in a gradient, whatever their features. */

@@ -225,6 +225,28 @@ static void mini_batches_learn_too(void **state) {
     assert_int_equal(train(&way).last.ended, XENT_TRAINING_DIVERGED);
 }
 
+/* Mean and spread come together from units of 64 rows. */
+static void units_join(const struct way *given) {
+    struct way way = *given;
+    xent_training_parameters one, other;
+    xent_training *whole = begin_way(&way);
+    way.options.method = XENT_ADAM;
+    way.options.batch_rows = 64;
+    xent_training *parts = begin_way(&way);
+    assert_int_equal(run_pass(whole, &way, NULL), XENT_OK);
+    assert_int_equal(run_pass(parts, &way, NULL), XENT_OK);
+    assert_int_equal(xent_training_model(whole, &one, NULL), XENT_OK);
+    assert_int_equal(xent_training_model(parts, &other, NULL), XENT_OK);
+    for (int d = 0; d < FEATURES; d++) {
+        const double *mean = one.mean.data, *scale = one.scale.data;
+        const double *mean_too = other.mean.data, *scale_too = other.scale.data;
+        assert_true(fabs(mean[d] - mean_too[d]) <= 1e-6 * fabs(mean[d]));
+        assert_true(fabs(scale[d] - scale_too[d]) <= 1e-6 * scale[d]);
+    }
+    xent_training_free(whole);
+    xent_training_free(parts);
+}
+
 /* Of u as mean and scale make it, the trained model is that of u trained as it is. */
 static void standardizes(void **state) {
     (void)state;
@@ -238,6 +260,7 @@ static void standardizes(void **state) {
         data.features[i * FEATURES + 1] = 7;
     }
     way.options.standardize = 1;
+    units_join(&way);
     xent_training *training = begin_way(&way);
     assert_int_equal(run_pass(training, &way, &report), XENT_OK);
     assert_int_equal(report.constant_features, 1);
@@ -386,6 +409,7 @@ static void a_state_goes_on_with_the_same_bits(void **state) {
         way.options.dtype = i & 2 ? XENT_F64 : XENT_F32;
         way.options.precondition = i == 2 ? XENT_PRECONDITION_NONE : XENT_PRECONDITION_AUTO;
         way.options.history = i == 3 ? 3 : 10;
+        way.options.scale = i == 2 ? 30 : 1; /* the first steps are much too long */
         way.options.tolerance = 1e-7;
         way.options.max_iterations = i < 4 ? 60 : 5;
         way.options.rate_decay = 0.9;

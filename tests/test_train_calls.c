@@ -128,6 +128,32 @@ static void rows_may_have_axes(void **state) {
     draw_rows();
 }
 
+/* A class to ignore: as if its rows were not there. */
+static void a_class_may_be_ignored(void **state) {
+    static float fewer[ROWS * FEATURES];
+    static int32_t fewer_labels[ROWS];
+    const int64_t ignored = 2;
+    float wanted[PARAMETERS], got[PARAMETERS];
+    xent_training_options options = some_options();
+    int rows = 0;
+    (void)state;
+    for (int i = 0; i < ROWS; i++)
+        if (labels[i] != ignored) {
+            memcpy(fewer + rows * FEATURES, features + i * FEATURES, FEATURES * sizeof *fewer);
+            fewer_labels[rows++] = labels[i];
+        }
+    options.label_smoothing = 0.1; /* without it, a class without rows is refused */
+    xent_tensor x = xent_matrix(fewer, XENT_F32, rows, FEATURES);
+    xent_tensor y = xent_vector(fewer_labels, XENT_I32, rows);
+    train(&options, &x, &y, wanted);
+    options.ignore = &ignored;
+    options.ignore_count = 1;
+    x = plain_features();
+    y = plain_labels();
+    train(&options, &x, &y, got);
+    assert_memory_equal(wanted, got, sizeof got);
+}
+
 /* A class weight counts as that many rows, and so does a row weight. */
 static void weights_stand_for_rows(void **state) {
     static float twice[2 * ROWS * FEATURES];
@@ -430,6 +456,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(features_of_every_type_give_the_same),
         cmocka_unit_test(rows_may_have_axes),
+        cmocka_unit_test(a_class_may_be_ignored),
         cmocka_unit_test(weights_stand_for_rows),
         cmocka_unit_test(training_may_begin_anywhere),
         cmocka_unit_test(patience_ends_it),

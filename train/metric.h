@@ -28,8 +28,8 @@ struct metric {
     double *work;    /* [edge][8]; scratch of apply_metric */
 };
 
-/* Multiplies a vector [C*D + C] by the inverse. */
-void apply_metric(const void *metric, double *vector);
+/* Multiplies a vector [C*D + C] by the inverse of the metric that context points to. */
+void apply_metric(const void *context, double *vector);
 
 /* From the second moment of each feature. */
 void set_diagonal(struct metric *metric, const double *moments);

@@ -168,12 +168,13 @@ static const double *data_of(const xent_tensor *vector) {
 xent_status xent_prepare_features(const xent_tensor *features, const xent_tensor *mean,
                                   const xent_tensor *scale, const xent_tensor *prepared,
                                   xent_error *error) {
-    int64_t rows = 1;
+    int64_t rows = 1, width = 0;
     if (error)
         error->message[0] = '\0';
-    const int64_t width = features && features->ndim > 0 && features->ndim <= XENT_MAX_NDIM
-                              ? features->shape[features->ndim - 1]
-                              : 0;
+    if (!features)
+        return reject(error, XENT_BAD_ARGUMENT, "features is NULL");
+    if (features->ndim > 0 && features->ndim <= XENT_MAX_NDIM)
+        width = features->shape[features->ndim - 1];
     xent_status status = check_features(features, width, error);
     if (status == XENT_OK)
         status = check_vector("mean", mean, width, error);

@@ -20,7 +20,7 @@ static bool decreases(const struct search *search, const struct place *here) {
     const struct place *start = &search->start;
     if (here->value <= start->value + DECREASE * here->step * start->slope)
         return true;
-    return here->value <= start->value + search->noise &&
+    return search->noise > 0 && here->value <= start->value + search->noise &&
            here->slope <= (2 * DECREASE - 1) * start->slope;
 }
 

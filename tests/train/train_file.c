@@ -57,14 +57,14 @@ static int read_arguments(struct job *job, int count, char **arguments) {
         return 0;
     job->features = fopen(arguments[1], "rb");
     job->labels = fopen(arguments[2], "rb");
-    job->classes = atol(arguments[3]);
-    job->width = atol(arguments[4]);
+    job->classes = strtol(arguments[3], NULL, 10);
+    job->width = strtol(arguments[4], NULL, 10);
     for (int i = 6; i < count; i++) {
         char *value = strchr(arguments[i], '=');
         if (!value)
             return 0;
         *value = '\0';
-        if (!set_option(job, arguments[i], atof(value + 1)))
+        if (!set_option(job, arguments[i], strtod(value + 1, NULL)))
             return 0;
     }
     size_t size = job->is_f32 ? sizeof(float) : 1;
@@ -120,23 +120,32 @@ static int write_model(const struct job *job, const xent_training *training, con
     return fclose(file) == 0 && written == count;
 }
 
-int main(int count, char **arguments) {
-    struct job job;
+static int train(const struct job *job, const char *path) {
     xent_training *training;
     xent_error error;
-    if (!read_arguments(&job, count, arguments))
-        return fprintf(stderr, "train_file: see its first lines\n"), 2;
     xent_status status =
-        xent_training_begin(job.classes, job.width, &job.options, &training, &error);
+        xent_training_begin(job->classes, job->width, &job->options, &training, &error);
     if (status == XENT_OK)
-        status = run(&job, training, &error);
+        status = run(job, training, &error);
     if (status != XENT_OK)
-        return fprintf(stderr, "%s\n", error.message), 1;
-    int written = write_model(&job, training, arguments[5]);
+        fprintf(stderr, "%s\n", error.message);
+    int written = status == XENT_OK && write_model(job, training, path);
     xent_training_free(training);
-    fclose(job.features);
-    fclose(job.labels);
+    return written ? 0 : 1;
+}
+
+int main(int count, char **arguments) {
+    struct job job;
+    int result = 2;
+    if (read_arguments(&job, count, arguments))
+        result = train(&job, arguments[5]);
+    else
+        fprintf(stderr, "train_file: its first lines say what it takes\n");
+    if (job.features)
+        fclose(job.features);
+    if (job.labels)
+        fclose(job.labels);
     free(job.rows);
     free(job.row_labels);
-    return written ? 0 : 1;
+    return result;
 }
