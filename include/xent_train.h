@@ -50,8 +50,8 @@
  *
  * THE SAME BITS. Rows are regrouped into units of a fixed size, so that the model depends neither
  * on the blocks they come in, nor on threads or the instruction set. It depends on the order of
- * rows. Blocks of any size will do; where features are F32 (or of options.dtype), neither scaled nor
- * standardised, and [rows, D], blocks of some thousand rows are read where they lie.
+ * rows. Blocks of any size will do; where features are F32 (or of options.dtype), neither scaled
+ * nor standardised, and [rows, D], blocks of some thousand rows are read where they lie.
  *
  * HELD-OUT ROWS may be scored in every pass, after the rows of the pass: the best model is then the
  * iterate of the least held-out loss, and `patience` ends the training. */
@@ -171,16 +171,16 @@ typedef struct xent_training xent_training;
  *   options, error   each may be NULL
  * On any status but XENT_OK (XENT_BAD_ARGUMENT, XENT_BAD_SHAPE or XENT_BAD_DTYPE of class_weight,
  * XENT_NO_MEMORY) *training is NULL.
- * Memory, with P = C*(D + 1): L-BFGS (60 + 8*history)*P bytes, SGD 36*P, Adam 44*P (12*P more
- * where parameters are F64); a unit of rows, some 8 MB; what xent_linear_cross_entropy takes; and for
+ * Memory, with P = C*(D + 1): L-BFGS (60 + 8*history)*P bytes, SGD 36*P, Adam 44*P (12*P more where
+ * parameters are F64); a unit of rows, some 8 MB; what xent_linear_cross_entropy takes; and for
  * XENT_PRECONDITION_FULL a factor of 4*(D + 1)^2 bytes, C of them if those fit 64 MB, 8*(D + 1)^2
  * while one is built, and a sample of rows of up to 64 MB. All that lasts is taken here. */
 XENT_API xent_status xent_training_begin(int64_t classes, int64_t features,
                                          const xent_training_options *options,
                                          xent_training **training, xent_error *error);
 
-/* Parameters to begin with, or to go on from (warm start): before the first pass. L-BFGS takes their
- * mean over the classes off, which changes no probability.
+/* Parameters to begin with, or to go on from (warm start): before the first pass. L-BFGS takes
+ * their mean over the classes off, which changes no probability.
  *   weight   F32/F64 [C, D], of u; bias   NULL (0) or F32/F64 [C]; finite, and within 1e30 */
 XENT_API xent_status xent_training_set(xent_training *training, const xent_tensor *weight,
                                        const xent_tensor *bias, xent_error *error);
@@ -191,16 +191,16 @@ XENT_API xent_status xent_training_set(xent_training *training, const xent_tenso
  *   row_weight  NULL (1) or F32/F64, shape of the labels, finite and >= 0
  * All are read before it returns. Refused, and then nothing of the block has been added: shapes and
  * types that do not fit, labels outside [0, C) as options say, weights. Refused as well: NaN and
- * infinity in the features of rows that count, with row of the pass, column and value; this is found
- * when a unit is full, so that the call may be a later one, and this training then takes no other
- * pass (xent_training_model and states saved before remain). So too after XENT_NO_MEMORY. */
+ * infinity in the features of rows that count, with row of the pass, column and value; this is
+ * found when a unit is full, so that the call may be a later one, and this training then takes no
+ * other pass (xent_training_model and states saved before remain). So too after XENT_NO_MEMORY. */
 XENT_API xent_status xent_training_add(xent_training *training, const xent_tensor *features,
                                        const xent_tensor *labels, const xent_tensor *row_weight,
                                        xent_error *error);
 
 /* Rows to score and not to learn from, at the parameters of the pass: for SGD and Adam those after
- * its batches. They come last: nothing is learnt in a pass after the first of them. Arguments, refusals as above; in every pass but one
- * that looks (where they are not read), or in none. */
+ * its batches. They come last: nothing is learnt in a pass after the first of them. Arguments,
+ * refusals as above; in every pass but one that looks (where they are not read), or in none. */
 XENT_API xent_status xent_training_score(xent_training *training, const xent_tensor *features,
                                          const xent_tensor *labels, const xent_tensor *row_weight,
                                          xent_error *error);
@@ -235,9 +235,10 @@ XENT_API xent_status xent_training_state(const xent_training *training, int32_t 
                                          const char **name, xent_tensor *tensor, xent_error *error);
 
 /* Goes on where that state was taken: on a training that has just begun, with the same classes,
- * features and options (but for threads, executor, max_iterations, patience and tolerance, which may
- * differ; a sentence names what does differ). names and tensors: `count` of them, in any order; others than
- * the state's are not looked at. A status other than XENT_OK leaves the training as it was. */
+ * features and options (but for threads, executor, max_iterations, patience and tolerance, which
+ * may differ; a sentence names what does differ). names and tensors: `count` of them, in any order;
+ * others than the state's are not looked at. A status other than XENT_OK leaves the training as it
+ * was. */
 XENT_API xent_status xent_training_restore(xent_training *training, const char *const *names,
                                            const xent_tensor *tensors, int32_t count,
                                            xent_error *error);
