@@ -61,7 +61,7 @@ static void ends_where_the_conditions_hold(void **state) {
                 found = continue_search(&search, value, slope);
                 trials++;
             }
-            if (found != SEARCH_DONE || trials > 16)
+            if (found != SEARCH_DONE || trials > 18)
                 fail_msg("curve %d from %g: %d after %d trials", i, first, found, trials);
             assert_true(fabs(slope) <= 0.9 * fabs(start_slope));
             assert_true(value <= start + 1e-4 * search.step * start_slope + noise);

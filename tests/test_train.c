@@ -409,7 +409,6 @@ static void a_state_goes_on_with_the_same_bits(void **state) {
         way.options.dtype = i & 2 ? XENT_F64 : XENT_F32;
         way.options.precondition = i == 2 ? XENT_PRECONDITION_NONE : XENT_PRECONDITION_AUTO;
         way.options.history = i == 3 ? 3 : 10;
-        way.options.scale = i == 2 ? 30 : 1; /* the first steps are much too long */
         way.options.tolerance = 1e-7;
         way.options.max_iterations = i < 4 ? 60 : 5;
         way.options.rate_decay = 0.9;
@@ -417,6 +416,19 @@ static void a_state_goes_on_with_the_same_bits(void **state) {
         struct result whole = train(&way), relay = train_in_relay(&way);
         same_bits(&whole, &relay);
         assert_true(whole.last.is_best == relay.last.is_best);
+    }
+}
+
+/* Features so large that steps are much too long, and the line search has to zoom. */
+static void a_state_may_lie_amid_a_line_search(void **state) {
+    (void)state;
+    for (double scale = 3; scale < 1e6; scale *= getenv("XENT_SHORT") ? 1000 : 7) {
+        struct way way = usual();
+        way.options.precondition = XENT_PRECONDITION_NONE;
+        way.options.scale = scale;
+        way.options.max_iterations = 12;
+        struct result whole = train(&way), relay = train_in_relay(&way);
+        same_bits(&whole, &relay);
     }
 }
 
@@ -474,6 +486,7 @@ int main(void) {
         cmocka_unit_test(blocks_and_threads_do_not_show),
         cmocka_unit_test(the_model_has_known_bits),
         cmocka_unit_test(a_state_goes_on_with_the_same_bits),
+        cmocka_unit_test(a_state_may_lie_amid_a_line_search),
         cmocka_unit_test(other_states_are_refused),
     };
     draw_data();

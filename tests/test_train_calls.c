@@ -210,6 +210,7 @@ static void patience_ends_it(void **state) {
     xent_training_options options = some_options();
     xent_training_report report = {0};
     double best = INFINITY;
+    int worse = 0;
     (void)state;
     options.l2 = 0;
     options.max_iterations = 500;
@@ -228,8 +229,10 @@ static void patience_ends_it(void **state) {
             fail_msg("%s", error.message);
         assert_true(!report.is_best || report.held_out_loss < best);
         best = report.is_best ? report.held_out_loss : best;
+        worse = report.is_best ? 0 : worse + (report.pass == XENT_PASS_ITERATION);
     }
     assert_int_equal(report.ended, XENT_TRAINING_PATIENCE);
+    assert_int_equal(worse, 4);
     xent_training_parameters model;
     xent_linear_outputs none = XENT_LINEAR_OUTPUTS_INIT;
     xent_total total;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * L-BFGS, told objective and gradient at one point after the other; it knows vectors only. */
+ * L-BFGS that is told objective and gradient at one point after the other. Vectors are all it
+ * knows. */
 #ifndef XENT_TRAIN_LBFGS_H
 #define XENT_TRAIN_LBFGS_H
 

@@ -34,11 +34,21 @@ static double cubic_minimum(const struct place *a, const struct place *b) {
     return b->step - span * ((b->slope + d2 - d1) / (b->slope - a->slope + 2 * d2));
 }
 
-/* Inside of the interval, not too close to its ends. */
-static double choose_inside(const struct place *a, const struct place *b) {
-    double step = cubic_minimum(a, b), margin = 0.1 * fabs(b->step - a->step);
+/* Where a line through both slopes meets 0. */
+static double secant_minimum(const struct place *a, const struct place *b) {
+    return b->step - b->slope * ((b->step - a->step) / (b->slope - a->slope));
+}
+
+/* Inside of the interval, not too close to its ends, and every third time in its middle, so that it
+ * shrinks. Values that differ by noise alone have no part in it. */
+static double choose_inside(const struct search *search, const struct place *a,
+                            const struct place *b) {
+    bool drowned = fabs(a->value - b->value) <= search->noise;
+    double step = drowned ? secant_minimum(a, b) : cubic_minimum(a, b);
+    double margin = 0.1 * fabs(b->step - a->step);
     double least = fmin(a->step, b->step) + margin, most = fmax(a->step, b->step) - margin;
-    return step >= least && step <= most ? step : 0.5 * (a->step + b->step);
+    bool inside = step >= least && step <= most && search->trials % 3 != 0;
+    return inside ? step : 0.5 * (a->step + b->step);
 }
 
 /* Beyond the last step: where the cubic has its minimum, from 2 to 10 times as far. */
@@ -51,12 +61,15 @@ static void zoom(struct search *search, struct place low, struct place high) {
     search->zooms = 1;
     search->low = low;
     search->high = high;
-    search->step = choose_inside(&low, &high);
+    search->step = choose_inside(search, &low, &high);
 }
 
+/* Where values tell nothing, the slope says on which side the minimum is. */
 static void narrow(struct search *search, struct place here) {
     struct place low = search->low, high = search->high;
-    if (!decreases(search, &here) || here.value > low.value + search->noise)
+    if (fabs(here.value - search->start.value) <= search->noise)
+        *((here.slope > 0) == (high.step > low.step) ? &high : &low) = here;
+    else if (!decreases(search, &here) || here.value > low.value + search->noise)
         high = here;
     else {
         if (here.slope * (high.step - low.step) >= 0)
@@ -69,7 +82,8 @@ static void narrow(struct search *search, struct place here) {
 int continue_search(struct search *search, double value, double slope) {
     const struct place here = {search->step, value == value ? value : (double)INFINITY, slope};
     bool first = search->trials == 0;
-    bool worse = !decreases(search, &here) || (!first && !(here.value < search->low.value));
+    bool worse =
+        !decreases(search, &here) || (!first && here.value > search->low.value + search->noise);
     if (decreases(search, &here) && fabs(slope) <= -CURVATURE * search->start.slope)
         return SEARCH_DONE;
     if (++search->trials == MOST_TRIALS)
