@@ -59,7 +59,7 @@ static void run_chunk(struct linear *job) {
 static void add_row(struct linear *job, int64_t row, int64_t label) {
     bool lost = label == LABEL_BAD && job->options->on_bad_label == XENT_BAD_LABEL_NAN;
     if (label < 0 && !lost) {
-        skip_row(job, row);
+        leave_row_out(job, row);
         return;
     }
     job->memory.rows[job->count] = row;

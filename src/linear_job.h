@@ -48,7 +48,7 @@ void write_logits(const struct linear *job, int64_t i, int64_t first, int64_t n,
 void write_row(const struct linear *job, int64_t i);
 
 /* A row of the call that is ignored. */
-void skip_row(const struct linear *job, int64_t row);
+void leave_row_out(const struct linear *job, int64_t row);
 
 /* ---- linear_products.c ---- */
 

@@ -74,7 +74,7 @@ void write_logits(const struct linear *job, int64_t i, int64_t first, int64_t n,
               job->memory.labels[i] < 0 ? NULL : lanes, NAN);
 }
 
-void skip_row(const struct linear *job, int64_t row) {
+void leave_row_out(const struct linear *job, int64_t row) {
     const layout *to = job->shape;
     put_double(&to->loss, row, 0);
     put_double(&to->lse, row, 0);

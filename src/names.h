@@ -49,6 +49,7 @@
 #define know_block xent_private_know_block
 #define label_bits xent_private_label_bits
 #define lane_size xent_private_lane_size
+#define leave_row_out xent_private_leave_row_out
 #define lie_evenly xent_private_lie_evenly
 #define list_outputs xent_private_list_outputs
 #define look_at_logits xent_private_look_at_logits
@@ -86,7 +87,6 @@
 #define set_layout xent_private_set_layout
 #define shape_text xent_private_shape_text
 #define shorten_chunk xent_private_shorten_chunk
-#define skip_row xent_private_skip_row
 #define stats_of_column xent_private_stats_of_column
 #define sweep_rows xent_private_sweep_rows
 #define take_features xent_private_take_features
