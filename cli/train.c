@@ -153,7 +153,7 @@ static int save(train_call *call) {
 }
 
 static bool is_due(const train_call *call) {
-    return deferred_signal() != 0 || seconds_now() - call->saved >= call->request.every;
+    return seconds_now() - call->saved >= call->request.every;
 }
 
 /* After a signal: what is on the disk, and how to go on. */
@@ -169,10 +169,11 @@ static int say_stopped(const train_call *call) {
 
 /* ---- passes ---------------------------------------------------------------------------------- */
 
-/* Between two passes. */
+/* Between two passes. A signal that comes after the first line waits for the next pass. */
 static int end_or_go_on(train_call *call) {
-    int code = is_due(call) ? save(call) : EX_OK;
-    return code == EX_OK && deferred_signal() != 0 ? ABANDONED : code;
+    const bool stops = deferred_signal() != 0;
+    int code = stops || is_due(call) ? save(call) : EX_OK;
+    return code == EX_OK && stops ? ABANDONED : code;
 }
 
 static int run_passes(train_call *call) {
