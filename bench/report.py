@@ -214,7 +214,7 @@ def check_table(results):
     return f"{where}: {how(results['check'])}.\n\n" + table(["shape", "type", "`xent loss`", "`xent check`", "ratio", "spread"], rows)
 
 
-LINEAR = [("logits", "sgemm"), ("loss", "sgemm"), ("train", "sgemm_train"), ("all", "sgemm_all")]
+BESIDE_PRODUCTS = [("logits", "sgemm"), ("loss", "sgemm"), ("train", "sgemm_train"), ("all", "sgemm_all")]
 
 
 def linear_table(results):
@@ -222,7 +222,7 @@ def linear_table(results):
     rows = []
     for case in part["cases"]:
         cells = [f"{time_text(case['seconds'][name][MIDDLE])}"
-                 + (f" ({case['ratios'][name]:.2f})" if name in case["ratios"] else "") for name, _ in LINEAR]
+                 + (f" ({case['ratios'][name]:.2f})" if name in case["ratios"] else "") for name, _ in BESIDE_PRODUCTS]
         extra = "-" if case["memory"] is None else f"{case['memory'] / 2 ** 20:.0f} MiB"
         rows.append([shape_text(case["shape"]), *cells, extra, f"{4 * case['shape'][0] * case['shape'][2] / 2 ** 20:.0f} MiB",
                      f"{100 * spread(case['seconds']):.0f} %"])
