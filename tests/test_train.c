@@ -321,29 +321,6 @@ static void blocks_and_threads_do_not_show(void **state) {
     }
 }
 
-static uint64_t hash_of(const void *bytes, size_t size, uint64_t hash) {
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ ((const unsigned char *)bytes)[i]) * UINT64_C(1099511628211);
-    return hash;
-}
-
-/* The same on every instruction set and compiler, as those of test_hashes. */
-static void the_model_has_known_bits(void **state) {
-    static const uint64_t known[] = {UINT64_C(0xffa357fabc10dec1), UINT64_C(0xff3050499e57e007),
-                                     UINT64_C(0xdf19cca77fced9cd)};
-    (void)state;
-    for (int method = XENT_LBFGS; method <= XENT_ADAM; method++) {
-        struct way way = usual();
-        way.options.method = method;
-        way.options.max_iterations = 18;
-        way.options.standardize = method == XENT_LBFGS;
-        struct result result = train(&way);
-        uint64_t hash = hash_of(result.parameters, sizeof result.parameters, 1469598103934665603u);
-        if (hash != known[method])
-            fail_msg("method %d: the model's hash is 0x%016llx", method, (unsigned long long)hash);
-    }
-}
-
 /* ---- the state ---- */
 
 enum { MOST = 24 };
@@ -484,7 +461,6 @@ int main(void) {
         cmocka_unit_test(mini_batches_learn_too),
         cmocka_unit_test(standardizes),
         cmocka_unit_test(blocks_and_threads_do_not_show),
-        cmocka_unit_test(the_model_has_known_bits),
         cmocka_unit_test(a_state_goes_on_with_the_same_bits),
         cmocka_unit_test(a_state_may_lie_amid_a_line_search),
         cmocka_unit_test(other_states_are_refused),
