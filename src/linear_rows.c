@@ -12,10 +12,11 @@ bool is_silent(const struct linear *job, int64_t i) {
 
 bool lie_evenly(const struct linear *job, const row_view *view, int64_t *stride) {
     const int64_t first = job->memory.rows[0], last = job->memory.rows[job->count - 1];
+    const int64_t size = dtype_size(view->dtype);
     int64_t step;
-    if (last - first != job->count - 1 || row_run(view, first, &step) < job->count)
+    if (size == 0 || last - first != job->count - 1 || row_run(view, first, &step) < job->count)
         return false;
-    *stride = step / dtype_size(view->dtype);
+    *stride = step / size;
     return true;
 }
 

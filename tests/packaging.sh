@@ -125,7 +125,7 @@ exported() { nm --dynamic --defined-only --format=posix "$1" | cut -d ' ' -f 1 |
 # hashes COMPILER RUNNER ISA...: the two files and the golden hashes, on each instruction set.
 hashes() {
     local program=$out/amalgamation/hashes-$1 run=$2 support
-    support=$(find tests -maxdepth 1 -name '*.c' ! -name 'test_*' ! -name faults.c ! -name habits.c) # of what is not in it
+    support=$(find tests -maxdepth 1 -name '*.c' ! -name 'test_*' ! -name faults.c ! -name findings.c ! -name habits.c) # of what is not in it
     # shellcheck disable=SC2086
     "$1" -std=c11 -O2 -ffp-contract=off -Wall -Wextra -Wpedantic -Werror -I"$out/amalgamation" -Itests $4 \
         "$out/amalgamation/xent.c" tests/test_hashes.c $support -o "$program" -lm -lpthread

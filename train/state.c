@@ -217,14 +217,15 @@ static xent_status find_given(const struct given *given, const struct named *wan
         if (is_same_kind(&wanted->tensor, &given->tensors[i]) &&
             (*data || entries_of(&wanted->tensor) == 0))
             return XENT_OK;
-        return reject(error, XENT_BAD_SHAPE,
-                      "the state's tensor %s has not the type and shape that the rest of the state "
-                      "asks for: it belongs to another training, or was changed",
-                      wanted->name);
+        reject(error, XENT_BAD_SHAPE,
+               "the state's tensor %s has not the type and shape that the rest of the state asks "
+               "for: it belongs to another training, or was changed",
+               wanted->name);
+        return XENT_BAD_SHAPE;
     }
-    return reject(error, XENT_BAD_ARGUMENT,
-                  "the state has no tensor %s: give all that xent_training_state lists",
-                  wanted->name);
+    reject(error, XENT_BAD_ARGUMENT,
+           "the state has no tensor %s: give all that xent_training_state lists", wanted->name);
+    return XENT_BAD_ARGUMENT;
 }
 
 static xent_status copy_given(const struct given *given, const struct named *wanted, void *to,
@@ -293,7 +294,7 @@ enum { AT_COUNTERS, AT_NUMBERS, AT_OPTIONS, AT_IGNORE, AT_CLASS_WEIGHT, AT_OTHER
 static xent_status read_given(const struct xent_training *training, const struct given *given,
                               struct counters *count, struct numbers *number, struct list *list,
                               xent_error *error) {
-    double options[OPTION_NUMBERS];
+    double options[OPTION_NUMBERS] = {0};
     list_state(training, count, number, list);
     xent_status status = copy_given(given, &list->entries[AT_OPTIONS], options, error);
     if (status == XENT_OK)
