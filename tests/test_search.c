@@ -49,8 +49,8 @@ static void ends_where_the_conditions_hold(void **state) {
     curve *const curves[] = {parabola, shallow, wavy, steep, drowned};
     (void)state;
     for (int i = 0; i < 5; i++)
-        for (double first = 1e-3; first < 2e3; first *= 10) {
-            const double noise = i == 4 ? 1e-8 : 0;
+        for (int power = -3; power <= 3; power++) {
+            const double first = pow(10, power), noise = i == 4 ? 1e-8 : 0;
             struct search search;
             double start_slope, slope, value = curves[i](0, &start_slope);
             const double start = value;
