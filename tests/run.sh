@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # run.sh [--all | lint]: builds and runs every test; the last line is `N passed, N failed`.
-# --all runs 100,000 differential cases on each instruction set and compiler, and a file of 6 GB; lint only reads
-# the sources.
+# --all runs 100,000 differential cases on each instruction set and compiler, more under emulation and valgrind, and a
+# file of 6 GB; lint only reads the sources.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,7 +13,13 @@ passed=0 failed=0 begun=$SECONDS waiting=()
 
 cases=5000 best_cases=25000 emulated_cases=300 short_cases=500
 not_emulated='[.]scalar$' # the C of everywhere
-[ "${1:-}" = --all ] && cases=100000 emulated_cases=10000 not_emulated=none && export XENT_LARGE=1
+valgrind_tests=(check refusals tails diagnose diagnose_calls overlap labels total abi robust differential edge_cases
+    linear linear_forward train train_calls search)
+if [ "${1:-}" = --all ]; then
+    cases=100000 emulated_cases=10000 not_emulated=none
+    valgrind_tests+=(layout count threads guard bits edge_shapes edge_totals edge_probabilities linear_check linear_slopes)
+    export XENT_LARGE=1
+fi
 
 # report ok|skip|FAILED NAME TEXT
 report() {
@@ -166,9 +172,7 @@ emulated() {
 }
 
 memory() {
-    for test in check refusals tails diagnose diagnose_calls overlap layout labels count total abi robust threads guard bits \
-        differential edge_cases edge_shapes edge_totals edge_probabilities linear linear_check linear_forward linear_slopes \
-        train train_calls search; do
+    for test in "${valgrind_tests[@]}"; do
         beside valgrind-$test under_valgrind $out/gcc/tests/test_$test
     done
     for example in mean_loss alignment accumulate train_digits; do
