@@ -14,10 +14,11 @@ passed=0 failed=0 begun=$SECONDS waiting=()
 cases=5000 best_cases=25000 emulated_cases=300 short_cases=500
 not_emulated='[.]scalar$' # the C of everywhere
 valgrind_tests=(check refusals tails diagnose diagnose_calls overlap labels total abi robust differential edge_cases
-    linear linear_forward train train_calls search)
+    linear train train_calls search)
 if [ "${1:-}" = --all ]; then
     cases=100000 emulated_cases=10000 not_emulated=none
-    valgrind_tests+=(layout count threads guard bits edge_shapes edge_totals edge_probabilities linear_check linear_slopes)
+    valgrind_tests+=(layout count threads guard bits edge_shapes edge_totals edge_probabilities linear_check
+        linear_forward linear_slopes)
     export XENT_LARGE=1
 fi
 
