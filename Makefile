@@ -2,15 +2,18 @@
 # The front door: `make demo` to see it work, `make test` to check it. Both install what is missing on Debian.
 # `make test-exhaustive [PART=exp]` checks it with all inputs there are; `make test-python` the Python package, all of it.
 # `make test-mistakes` shows mistakes and clean batches of real classifiers to `xent check` (tests/mistakes/run.py).
-# `make bench` measures speed: all of it, or PARTS="core peers check python report"; QUICK=1, THREADS=N (bench/run.sh).
+# `make test-train` trains on Fashion-MNIST beside scikit-learn (tests/train/compare.py; package dataset-fashion-mnist),
+# then kills `xent train` 200 times and goes on with it (tests/kill_training.py).
+# `make bench` measures speed: all of it, or PARTS="core peers check python linear linear_torch report"; QUICK=1,
+# THREADS=N (bench/run.sh).
 # `make install` and `make uninstall` honour PREFIX and DESTDIR.
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 BUILD = build/release
-C_FILES = $(wildcard include/*.h src/*.[ch] src/cpu/*.[ch] src/cpu/simd/*.h diagnose/*.[ch] cli/*.[ch] cli/formats/*.[ch] \
+C_FILES = $(wildcard include/*.h src/*.[ch] src/cpu/*.[ch] src/cpu/simd/*.h diagnose/*.[ch] train/*.[ch] cli/*.[ch] cli/formats/*.[ch] \
                      tests/*.[ch] tests/*/*.[ch] fuzz/*.[ch] examples/*.c bench/*.[ch])
 
-.PHONY: build install uninstall amalgamation demo test test-all test-exhaustive test-mistakes test-python bench lint format \
+.PHONY: build install uninstall amalgamation demo test test-all test-exhaustive test-mistakes test-train test-python bench lint format \
         clean
 build:
 	@scripts/need.sh build
@@ -39,6 +42,13 @@ test-mistakes: build
 	@tests/venv.sh build/test/venv
 	@OPENBLAS_NUM_THREADS=1 build/test/venv/bin/python tests/mistakes/run.py $(BUILD)/xent
 	@OPENBLAS_NUM_THREADS=1 build/test/venv/bin/python tests/mistakes/gallery.py $(BUILD)/xent
+test-train:
+	@scripts/need.sh test
+	cmake -S . -B build/train -DXENT_TESTS=ON
+	cmake --build build/train -j $(JOBS) --target train_file xent_cli
+	@tests/venv.sh build/test/venv
+	build/test/venv/bin/python tests/train/compare.py build/train/tests/train_file build/train/fashion
+	build/test/venv/bin/python tests/kill_training.py build/train/xent 200
 test-python:
 	@scripts/need.sh test
 	@tests/python/run.sh

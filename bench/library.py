@@ -16,6 +16,17 @@ class Outputs(ctypes.Structure):
         "loss", "lse", "prediction", "label_probability", "entropy", "grad", "probability")]
 
 
+class LinearOutputs(ctypes.Structure):
+    _fields_ = [("struct_size", c_size_t)] + [(name, ctypes.POINTER(Tensor)) for name in (
+        "loss", "lse", "prediction", "label_probability", "entropy", "grad_features", "grad_weight", "grad_bias", "logits")]
+
+
+def tensor(array, dtype):
+    """The view of a contiguous NumPy array, which must live as long."""
+    strides = [step // array.itemsize for step in array.strides]
+    return Tensor(array.ctypes.data, DTYPES[dtype], array.ndim, array.shape, tuple(strides))
+
+
 class Library:
     def __init__(self, path):
         self.shared = ctypes.CDLL(path)
@@ -26,9 +37,7 @@ class Library:
 
     def loss_and_gradient(self, logits, labels, gradient, dtype):
         """A function without arguments for the mean loss; gradient may be the logits."""
-        rows, classes = logits.shape
-        tensors = [Tensor(array.ctypes.data, DTYPES[kind], array.ndim, (rows, classes), (stride, 1))
-                   for array, kind, stride in ((logits, dtype, classes), (labels, "i64", 1), (gradient, dtype, classes))]
+        tensors = [tensor(array, kind) for array, kind in ((logits, dtype), (labels, "i64"), (gradient, dtype))]
         outputs = Outputs(ctypes.sizeof(Outputs), grad=ctypes.pointer(tensors[2]))
         total, error = (c_int64 * 16)(), ctypes.create_string_buffer(512)
         words = [ctypes.byref(tensors[0]), ctypes.byref(tensors[1]), None, ctypes.byref(outputs), total, error]
@@ -37,4 +46,18 @@ class Library:
             if self.shared.xent_cross_entropy(*words) != 0:
                 raise RuntimeError(error.value.decode())
             return self.shared.xent_total_loss(total, None)
+        return call
+
+    def linear(self, features, weight, labels, wanted, total=True):
+        """A function without arguments for the linear form of f32 arrays; wanted: arrays by name of the output."""
+        tensors = [tensor(array, kind) for array, kind in ((features, "f32"), (weight, "f32"), (labels, "i64"))]
+        outputs = LinearOutputs(ctypes.sizeof(LinearOutputs), **{
+            name: ctypes.pointer(tensor(array, "f32")) for name, array in wanted.items()})
+        found, error = (c_int64 * 16)() if total else None, ctypes.create_string_buffer(512)
+        words = [*map(ctypes.byref, tensors[:2]), None, ctypes.byref(tensors[2]), None, ctypes.byref(outputs), found, error]
+
+        def call():
+            if self.shared.xent_linear_cross_entropy(*words) != 0:
+                raise RuntimeError(error.value.decode())
+            return self.shared.xent_total_loss(found, None) if total else None
         return call

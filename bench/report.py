@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""From measurements to pages: report.py [--core CORE.json] [--peers PEERS.json] [--check CHECK.json] [--python PYTHON.json]
-[--command TEXT] [--docs FOLDER] [RESULTS.json]
+"""From measurements to pages: report.py [--PART PART.json].. [--command TEXT] [--docs FOLDER] [RESULTS.json]
 
-Puts what was just measured on this machine into RESULTS.json (by default bench/results/PROCESSOR.json), with the facts
-of the machine, then writes the tables of docs/performance.md, between its markers, and the plots beside it. Without
---core, --peers, --check and --python the pages are made again from the results that are there.
+Puts the parts (see PARTS) that were just measured on this machine into RESULTS.json (by default
+bench/results/PROCESSOR.json), with the facts of the machine, then writes the tables of docs/performance.md, between its
+markers, and the plots beside it. Without any the pages are made again from the results that are there.
 """
 import argparse
 import glob
@@ -18,6 +17,7 @@ import sys
 import plot
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PARTS = ("core", "peers", "check", "python", "linear", "linear_torch")
 NAMES = {"memcpy": "memcpy", "read": "reading only", "loss": "xent, loss", "in_place": "xent, in place",
          "out_of_place": "xent, out of place", "plain": "plain loop"}
 PEERS = [("torch_eager", "PyTorch eager", "torch"), ("torch_compile", "torch.compile", "torch"),
@@ -79,7 +79,7 @@ def table(head, rows):
 
 
 def shape_text(shape):
-    return " x ".join(map(str, shape)) if len(shape) == 2 else str(shape)
+    return " x ".join(map(str, shape)) if len(shape) in (2, 3) else str(shape)
 
 
 def count(shape):
@@ -214,6 +214,25 @@ def check_table(results):
     return f"{where}: {how(results['check'])}.\n\n" + table(["shape", "type", "`xent loss`", "`xent check`", "ratio", "spread"], rows)
 
 
+BESIDE_PRODUCTS = [("logits", "sgemm"), ("loss", "sgemm"), ("train", "sgemm_train"), ("all", "sgemm_all")]
+
+
+def linear_table(results):
+    part = results["linear"]
+    rows = []
+    for case in part["cases"]:
+        cells = [f"{time_text(case['seconds'][name][MIDDLE])}"
+                 + (f" ({case['ratios'][name]:.2f})" if name in case["ratios"] else "") for name, _ in BESIDE_PRODUCTS]
+        extra = "-" if case["memory"] is None else f"{case['memory'] / 2 ** 20:.0f} MiB"
+        rows.append([shape_text(case["shape"]), *cells, extra, f"{4 * case['shape'][0] * case['shape'][2] / 2 ** 20:.0f} MiB",
+                     f"{100 * spread(case['seconds']):.0f} %"])
+    facts = results["machine"]
+    beside = f"OpenBLAS {part['openblas']}" if part["openblas"] else f"no OpenBLAS: {part['missing']}"
+    return (f"{facts['processor']}, family {facts['family']}, model {facts['model']} ({part['isa']}), {beside}: {how(part)}.\n\n"
+            + table(["rows, features, classes", "product", "loss", "loss, gradients of weight and bias", "loss, all gradients",
+                     "memory", "logits would take", "spread"], rows))
+
+
 # ---- the Python functions --------------------------------------------------------------------------------------------
 
 CALLS = {"numpy": ("xent_numpy", "numpy_formula"), "torch": ("xent_torch", "torch_eager")}
@@ -259,8 +278,8 @@ def memory_table(results):
                   for name, times in part["times_logits"].items()])
 
 
-def python_machine(results):
-    part = results["python"]
+def measured_with(results, part):
+    """A sentence on where, how and beside what a part was measured, and another one if the machine was busy."""
     versions = ", ".join(f"{name} {part['versions'][name]}" for name in ("torch", "numpy", "ml_dtypes")
                          if name in part["versions"])
     text = f"Measured on {results['machine']['processor']} ({part['isa']}), {how(part)}, with {versions}."
@@ -268,6 +287,34 @@ def python_machine(results):
         text += (f" The machine was busy: {part['load']:.1f} programs wanted its {results['machine']['cores']} cores as it began. "
                  "Who is compared took turns, so that ratios hold better than times.")
     return text
+
+
+def python_machine(results):
+    return measured_with(results, results["python"])
+
+
+# ---- the linear form -------------------------------------------------------------------------------------------------
+
+LINEAR = {"xent_linear": "`xent.torch.linear_cross_entropy`", "torch_linear": "`F.linear` and `F.cross_entropy`",
+          "torch_chunked": "`F.linear_cross_entropy`, parted"}
+
+
+def linear_torch_machine(results):
+    return measured_with(results, results["linear_torch"])
+
+
+def linear_torch_table(results):
+    """A line for each shape and contender: time and memory, and how many times xent's they are."""
+    rows = []
+    for case, memory in zip(results["linear_torch"]["cases"], results["linear_torch"]["memory"]):
+        ours = case["seconds"]["xent_linear"][MIDDLE]
+        besides = {name: size - memory["gradients"] for name, size in memory["bytes"].items()}
+        for name, times in case["seconds"].items():
+            rows.append([" x ".join(map(str, case["shape"])), LINEAR[name], time_text(times[MIDDLE]),
+                         f"{times[MIDDLE] / ours:.2f}", f"{memory['bytes'][name] / 2 ** 20:.0f} MiB",
+                         f"{besides[name] / 2 ** 20:.0f} MiB", f"{besides[name] / besides['xent_linear']:.1f}"])
+    return table(["rows x features x classes", "function", "forward and backward", "times xent's", "memory",
+                  "besides gradients", "times xent's"], rows)
 
 
 def write_tables(path, results):
@@ -280,9 +327,13 @@ def write_tables(path, results):
         made |= {"peers": peer_tables, "faults": fault_table, "errors": error_table, "missing": missing}
     if "check" in results:
         made |= {"check": check_table}
+    if "linear" in results:
+        made |= {"linear": linear_table}
     if "python" in results:
         made |= {"python": python_machine, "calls": calls_table, "break-even": break_even_table,
                  "memory": memory_table}
+    if "linear_torch" in results:
+        made |= {"linear-torch-machine": linear_torch_machine, "linear-torch": linear_torch_table}
     for name, make in made.items():
         begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
         before, rest = page.split(begin)
@@ -356,24 +407,22 @@ def find_results(options):
     there = glob.glob(os.path.join(folder, "*.json"))
     if options.results:
         return options.results
-    if not (options.core or options.peers or options.check or options.python) and len(there) == 1:
+    if not any(getattr(options, name) for name in PARTS) and len(there) == 1:
         return there[0]
     return os.path.join(folder, slug(machine()) + ".json")
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--core")
-    parser.add_argument("--peers")
-    parser.add_argument("--check")
-    parser.add_argument("--python")
+    for name in PARTS:
+        parser.add_argument("--" + name)
     parser.add_argument("--command", default="", help="what was typed to measure")
     parser.add_argument("--docs", default=os.path.join(ROOT, "docs"))
     parser.add_argument("results", nargs="?")
     options = parser.parse_args()
     path = find_results(options)
     results = load(path) if os.path.exists(path) else {}
-    for name in ("core", "peers", "check", "python"):
+    for name in PARTS:
         if getattr(options, name):
             results = {**results, "machine": machine(), name: {"command": options.command, **load(getattr(options, name))}}
     if "machine" not in results:

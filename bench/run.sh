@@ -5,6 +5,8 @@
 #   peers   xent beside PyTorch, JAX and oneDNN
 #   check   `xent check` beside `xent loss`, on files
 #   python  the Python functions beside NumPy and PyTorch, as they are called
+#   linear  the linear form beside OpenBLAS' products
+#   linear_torch  the linear form beside PyTorch's
 #   report  the file in bench/results, docs/performance.md and its plots: with what was measured in this run, else from
 #           the results that are there
 # QUICK=1 in the environment takes a third of the time; THREADS=N measures on N cores instead of one.
@@ -12,7 +14,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 build=$1
 shift
-[ $# -gt 0 ] || set -- core peers check python report
+[ $# -gt 0 ] || set -- core peers check python linear linear_torch report
 
 out=build/bench
 flags=(--threads "${THREADS:-1}")
@@ -40,17 +42,24 @@ for part in "$@"; do
         build/test/venv/bin/python "$here"/check.py "${flags[@]}" "$build"/xent >$out/check.json
         measured+=(--check $out/check.json)
         ;;
-    python)
+    python | linear_torch)
+        script=$here/calls.py
+        [ "$part" = python ] || script=$here/linear_torch.py
         "$here"/venv.sh $out/venv
         $out/venv/bin/pip install -q --force-reinstall --no-deps "$here"/..
-        $out/venv/bin/python "$here"/calls.py "${flags[@]}" >$out/python.json
-        measured+=(--python $out/python.json)
+        $out/venv/bin/python "$script" "${flags[@]}" >$out/$part.json
+        measured+=("--$part" $out/$part.json)
+        ;;
+    linear)
+        "$here"/../tests/venv.sh build/test/venv >&2
+        build/test/venv/bin/python "$here"/linear.py "${flags[@]}" "$build"/libxent.so >$out/linear.json
+        measured+=(--linear $out/linear.json)
         ;;
     report)
         python3 "$here"/report.py --command "$command" ${measured[@]+"${measured[@]}"}
         ;;
     *)
-        echo "there is no part $part: they are core, peers, check, python and report" >&2
+        echo "there is no part $part: they are core, peers, check, python, linear, linear_torch and report" >&2
         exit 2
         ;;
     esac

@@ -23,11 +23,6 @@ typedef struct checking {
     progress shown;
 } checking;
 
-/* What no file or flag can cause, in the library's own sentence. */
-static int refuse_internally(xent_status status, const xent_error *error) {
-    return complain(EX_SOFTWARE, NULL, "%s: %s", xent_status_name(status), error->message);
-}
-
 static xent_status begin(checking *work, xent_error *error) {
     const loss_call *call = work->call;
     return xent_diagnosis_begin(&call->logits.tensor, &call->labels.tensor, &call->options,
@@ -46,7 +41,7 @@ static int add_block(checking *work, const block *at) {
     xent_status status = xent_diagnosis_add(work->diagnosis, &view, &error);
     show_progress(&work->shown,
                   box_count(&at->logits, view.ndim) * (int64_t)type_size(logits->tensor.dtype));
-    return status == XENT_OK ? EX_OK : refuse_internally(status, &error);
+    return complain_internally(status, &error);
 }
 
 static int add_blocks(checking *work) {
@@ -73,7 +68,7 @@ static int diagnose(checking *work) {
     if (code != EX_OK)
         return code;
     status = xent_diagnosis_finish(work->diagnosis, &error);
-    return status == XENT_OK ? EX_OK : refuse_internally(status, &error);
+    return complain_internally(status, &error);
 }
 
 /* ---- results --------------------------------------------------------------------------------- */
@@ -108,16 +103,17 @@ static int name_misfit(checking *work, int code) {
     return code;
 }
 
-/* Rows are counted in 32 bits. */
-static int check_rows(const loss_call *call) {
+/* Rows and classes are counted in 32 bits. */
+static int check_size(const loss_call *call) {
     int64_t rows = element_count(&call->labels.tensor);
-    if (rows < INT32_MAX)
+    int64_t classes = call->logits.tensor.shape[class_axis(call)];
+    if (rows < INT32_MAX && classes < INT32_MAX)
         return EX_OK;
     return complain(EX_DATAERR, NULL,
-                    "%" PRId64
-                    " rows are more than `xent check` counts (2^31 - 2): check a part of "
-                    "them (--shape, --labels-shape, --offset)",
-                    rows);
+                    "%" PRId64 " rows of %" PRId64
+                    " class%s are more than `xent check` counts (2^31 - 2 of either): check a part "
+                    "of them (--shape, --labels-shape, --offset)",
+                    rows, classes, classes == 1 ? "" : "es");
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -133,10 +129,10 @@ static int run_steps(checking *work) {
         return code;
     double begun = seconds_now();
     code = explain_fit(call);
+    if (code == EX_OK)
+        code = check_size(call);
     if (code == EX_DATAERR)
         return name_misfit(work, code);
-    if (code == EX_OK)
-        code = check_rows(call);
     if (code == EX_OK)
         code = load_files(call);
     if (code == EX_OK)

@@ -28,6 +28,12 @@ int complain(int exit_code, const char *subject, const char *format, ...) {
     return exit_code;
 }
 
+int complain_internally(xent_status status, const xent_error *error) {
+    return status == XENT_OK
+               ? EX_OK
+               : complain(EX_SOFTWARE, NULL, "%s: %s", xent_status_name(status), error->message);
+}
+
 void note(bool quiet, const char *format, ...) {
     va_list arguments;
     if (quiet)

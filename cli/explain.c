@@ -129,7 +129,5 @@ int explain_refusal(const loss_call *call, xent_status status, const xent_error 
         code = explain_labels(call);
     else if (status == XENT_NOTHING_COUNTED)
         code = explain_nothing(call);
-    if (code == EX_OK)
-        code = complain(EX_SOFTWARE, NULL, "%s: %s", xent_status_name(status), error->message);
-    return code;
+    return code == EX_OK ? complain_internally(status, error) : code;
 }

@@ -34,6 +34,11 @@ static double accuracy(const xent_total *total) {
     return total->counted ? (double)total->correct / (double)total->counted : NAN;
 }
 
+static int64_t classes_of(const loss_call *call) {
+    const xent_tensor *logits = &call->logits.tensor;
+    return logits->ndim > 0 ? logits->shape[class_axis(call)] : 0;
+}
+
 /* ---- for people ------------------------------------------------------------------------------ */
 
 enum { TEXT_COLUMN = 9 };
@@ -70,8 +75,7 @@ static void print_summary(const loss_call *call, const xent_diagnosis *diagnosis
     print_count(count_severity(diagnosis, XENT_NOTE), "note", "");
     if (total.rows > 0)
         printf(" in %" PRId64 " rows of %" PRId64 " classes: loss %.6g, accuracy %.2f %%",
-               total.rows, call->logits.tensor.shape[class_axis(call)], mean_loss(&total),
-               100.0 * accuracy(&total));
+               total.rows, classes_of(call), mean_loss(&total), 100.0 * accuracy(&total));
     putchar('\n');
 }
 
@@ -116,7 +120,7 @@ static int print_json(const loss_call *call, const xent_diagnosis *diagnosis) {
         {"counted", json_integer(total.counted)},
         {"ignored", json_integer(total.ignored)},
         {"bad", json_integer(total.bad)},
-        {"classes", json_integer(call->logits.tensor.shape[class_axis(call)])},
+        {"classes", json_integer(classes_of(call))},
         {"loss", json_number(mean_loss(&total))},
         {"accuracy", json_number(accuracy(&total))},
         {"seconds", json_number(call->seconds)},

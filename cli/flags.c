@@ -54,10 +54,19 @@ static int take_whole(const flag_row *row, const char *text, void *field) {
     return EX_OK;
 }
 
+/* A number, or a fraction of two, "1/255". */
+static bool read_real(const char *text, double *number) {
+    char *end, *last;
+    *number = strtod(text, &end);
+    if (end == text || *end != '/')
+        return end != text && !*end;
+    *number /= strtod(end + 1, &last);
+    return last != end + 1 && !*last;
+}
+
 static int take_real(const flag_row *row, const char *text, void *field) {
-    char *end;
-    double number = strtod(text, &end);
-    if (end == text || *end)
+    double number;
+    if (!read_real(text, &number))
         return complain(EX_USAGE, row->name, "'%s' is not a number", text);
     if (!(number >= row->lowest && number <= row->highest))
         return complain(EX_USAGE, row->name, "%s is out of range: %s is the %s", text,

@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "inputs.h"
 #include "complain.h"
+#include "formats/output.h"
 #include "tensors.h"
 
 #include <stdlib.h>
@@ -14,12 +15,9 @@ int class_axis(const loss_call *call) {
     return axis < 0 ? axis + call->logits.tensor.ndim : axis;
 }
 
-/* Standard input can be read once, and is no file if it is the keyboard. */
-int check_inputs(const loss_request *request) {
-    const char *const files[] = {request->files[0], request->files[1], request->class_weight,
-                                 request->row_weight};
+int check_standard_input(const char *const *files, size_t count) {
     int given = 0;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+    for (size_t i = 0; i < count; i++)
         given += files[i] && strcmp(files[i], "-") == 0;
     if (given > 1)
         return complain(EX_USAGE, "-",
@@ -33,10 +31,23 @@ int check_inputs(const loss_request *request) {
     return EX_OK;
 }
 
-/* Opens a file (NULL: not given), of which flags may say something. */
-static int open_file(const loss_call *call, const char *path, const file_flags *flags, bool reals,
-                     array *out) {
-    description said = {.typed = &call->typed};
+int check_inputs(const loss_request *request) {
+    const char *const files[] = {request->files[0], request->files[1], request->class_weight,
+                                 request->row_weight};
+    return check_standard_input(files, sizeof files / sizeof *files);
+}
+
+int refuse_same(const char *flag, const char *path, const char *other, const char *use) {
+    if (other && same_file(path, other))
+        return complain(
+            EX_USAGE, flag, "%s%swould replace %s, which %s: give the output a name of its own",
+            strcmp(path, other) ? path : "", strcmp(path, other) ? " " : "", other, use);
+    return EX_OK;
+}
+
+int open_described(const command_line *typed, const char *path, const file_flags *flags, bool reals,
+                   array *out) {
+    description said = {.typed = typed};
     if (!path)
         return EX_OK;
     if (flags) {
@@ -52,13 +63,15 @@ static int open_file(const loss_call *call, const char *path, const file_flags *
 
 static int open_each(loss_call *call) {
     const loss_request *request = &call->request;
-    int code = open_file(call, request->files[0], &request->logits_file, true, &call->logits);
+    int code =
+        open_described(&call->typed, request->files[0], &request->logits_file, true, &call->logits);
     if (code == EX_OK)
-        code = open_file(call, request->files[1], &request->labels_file, false, &call->labels);
+        code = open_described(&call->typed, request->files[1], &request->labels_file, false,
+                              &call->labels);
     if (code == EX_OK)
-        code = open_file(call, request->class_weight, NULL, true, &call->class_weight);
+        code = open_described(&call->typed, request->class_weight, NULL, true, &call->class_weight);
     if (code == EX_OK)
-        code = open_file(call, request->row_weight, NULL, true, &call->row_weight);
+        code = open_described(&call->typed, request->row_weight, NULL, true, &call->row_weight);
     return code;
 }
 

@@ -13,15 +13,6 @@
 
 /* ---- before ---------------------------------------------------------------------------------- */
 
-/* An output must not replace a file that is read, nor another output; `use`: what that is. */
-static int refuse_same(const char *flag, const char *path, const char *other, const char *use) {
-    if (other && same_file(path, other))
-        return complain(
-            EX_USAGE, flag, "%s%swould replace %s, which %s: give the output a name of its own",
-            strcmp(path, other) ? path : "", strcmp(path, other) ? " " : "", other, use);
-    return EX_OK;
-}
-
 static int check_output_path(const loss_request *request, const char *flag, const char *path) {
     const char *const files[] = {request->files[0], request->files[1], request->class_weight,
                                  request->row_weight};

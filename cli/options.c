@@ -157,13 +157,10 @@ const command CHECK_COMMAND = {
     .example_count = sizeof CHECK_EXAMPLES / sizeof *CHECK_EXAMPLES,
 };
 
-/* The flags of one file. */
-typedef struct file_flag_names {
-    const char *dtype, *shape, *offset;
-} file_flag_names;
+const file_flag_names FIRST_FILE_FLAGS = {"--dtype", "--shape", "--offset"},
+                      LABELS_FILE_FLAGS = {"--labels-dtype", "--labels-shape", "--labels-offset"};
 
-/* A raw file needs a type and a shape; an offset and a byte order are of raw files only. */
-static int check_file_flags(const file_flags *file, const file_flag_names *names) {
+int check_file_flags(const file_flags *file, const file_flag_names *names) {
     bool is_raw = file->shape.given;
     if (is_raw && file->dtype.dtype == 0)
         return complain(EX_USAGE, names->shape, "a raw file needs a type as well: %s f32",
@@ -183,10 +180,8 @@ int read_request(const command *verb, int argc, char **argv, loss_request *reque
     const xent_options defaults = XENT_OPTIONS_INIT;
     request->options = defaults;
     request->options.threads = -1;
-    const file_flag_names logits = {"--dtype", "--shape", "--offset"};
-    const file_flag_names labels = {"--labels-dtype", "--labels-shape", "--labels-offset"};
     int code = parse_flags(verb, argc, argv, request, request->files);
     if (code == EX_OK)
-        code = check_file_flags(&request->logits_file, &logits);
-    return code == EX_OK ? check_file_flags(&request->labels_file, &labels) : code;
+        code = check_file_flags(&request->logits_file, &FIRST_FILE_FLAGS);
+    return code == EX_OK ? check_file_flags(&request->labels_file, &LABELS_FILE_FLAGS) : code;
 }

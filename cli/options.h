@@ -21,6 +21,17 @@ typedef struct file_flags {
     int64_t offset;
 } file_flags;
 
+/* The names of those flags. */
+typedef struct file_flag_names {
+    const char *dtype, *shape, *offset;
+} file_flag_names;
+
+extern const file_flag_names FIRST_FILE_FLAGS, LABELS_FILE_FLAGS;
+
+/* A raw file needs a type and a shape; an offset and a byte order are of raw files only. EX_OK, or
+ * says so and returns EX_USAGE. */
+int check_file_flags(const file_flags *file, const file_flag_names *names);
+
 typedef struct loss_request {
     const char *files[2]; /* logits, labels */
     file_flags logits_file, labels_file;

@@ -28,15 +28,17 @@ static void write_duration(char *text, size_t size, double seconds) {
         snprintf(text, size, "%ld:%02ld", left / 60, left % 60);
 }
 
+/* Words leave less room for the bar. */
 static void print_line(const progress *how, double spent) {
-    enum { CELLS = 24 };
+    enum { CELLS = 24, CELLS_BESIDE_WORDS = 12 };
     static const char FULL[] = "########################", REST[] = "........................";
     double share = (double)how->done / (double)how->whole, rate = (double)how->done / spent;
-    int full = (int)(share * CELLS);
-    char left[32], line[160];
+    int cells = *how->words ? CELLS_BESIDE_WORDS : CELLS, full = (int)(share * cells);
+    char left[32], line[208];
     write_duration(left, sizeof left, (double)(how->whole - how->done) / rate);
-    snprintf(line, sizeof line, "[%.*s%.*s] %3.0f %%  %.2f GB/s  %s left", full, FULL, CELLS - full,
-             REST, 100.0 * share, 1e-9 * rate, left);
+    snprintf(line, sizeof line, "%s%s[%.*s%.*s] %3.0f %%  %.2f GB/s  %s left", how->words,
+             *how->words ? "  " : "", full, FULL, cells - full, REST, 100.0 * share, 1e-9 * rate,
+             left);
     show_line(line);
 }
 

@@ -10,6 +10,7 @@ typedef struct progress {
     bool shown;          /* stderr is a screen, and nobody asked for quiet */
     int64_t whole, done; /* bytes */
     double begun, last;  /* seconds */
+    char words[48];      /* shown before the bar; "": none */
 } progress;
 
 progress begin_progress(int64_t whole, bool quiet);

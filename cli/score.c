@@ -4,20 +4,13 @@
 #include "blocks.h"
 #include "complain.h"
 #include "explain.h"
-#include "formats/npy.h"
-#include "formats/output.h"
+#include "formats/npy_output.h"
 #include "progress.h"
 #include "tensors.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
-
-/* A .npy file that is being written. */
-typedef struct npy_output {
-    output file; /* path NULL: not asked for */
-    int64_t head_size;
-} npy_output;
 
 typedef struct scoring {
     loss_call *call;
@@ -31,17 +24,6 @@ typedef struct scoring {
 
 /* ---- outputs --------------------------------------------------------------------------------- */
 
-static int begin_npy(const char *path, const xent_tensor *tensor, bool fortran_order,
-                     npy_output *npy) {
-    char head[NPY_HEAD];
-    int64_t size = element_count(tensor) * (int64_t)type_size(tensor->dtype);
-    if (!path)
-        return EX_OK;
-    npy->head_size = (int64_t)write_npy_head(head, tensor, fortran_order);
-    int code = begin_output(path, npy->head_size + size, &npy->file);
-    return code == EX_OK ? write_output(&npy->file, 0, head, npy->head_size) : code;
-}
-
 static int begin_outputs(scoring *work) {
     const loss_call *call = work->call;
     const xent_tensor *labels = &call->labels.tensor;
@@ -51,21 +33,16 @@ static int begin_outputs(scoring *work) {
     return code == EX_OK ? begin_npy(call->request.row_loss, &rows, false, &work->row_loss) : code;
 }
 
-static int write_run(void *context, int64_t offset, int64_t size, char *memory) {
-    const npy_output *npy = context;
-    return write_output(&npy->file, npy->head_size + offset, memory, size);
-}
-
 /* The gradient has taken the place of the block's logits. */
 static int write_block(scoring *work, const block *at, const double *losses) {
     const array *logits = &work->call->logits;
     int code = EX_OK;
     if (work->grad.file.path)
         code = for_each_run(&logits->tensor, logits->found.fortran_order, &at->logits, work->logits,
-                            write_run, &work->grad);
+                            write_npy_run, &work->grad);
     if (code == EX_OK && work->row_loss.file.path)
-        code = write_run(&work->row_loss, at->first * (int64_t)sizeof *losses,
-                         at->rows * (int64_t)sizeof *losses, (char *)(uintptr_t)losses);
+        code = write_npy_run(&work->row_loss, at->first * (int64_t)sizeof *losses,
+                             at->rows * (int64_t)sizeof *losses, (char *)(uintptr_t)losses);
     return code;
 }
 

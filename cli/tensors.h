@@ -39,4 +39,7 @@ const char *write_label(char *text, const xent_tensor *labels, int64_t bits);
 /* Element i of a floating-point tensor. */
 double real_at(const xent_tensor *tensor, int64_t i);
 
+/* Turns the bytes of each of so many elements around. */
+void swap_bytes(char *elements, int64_t count, size_t size);
+
 #endif

@@ -10,12 +10,20 @@
 #include "loss.h"
 #include "manual.h"
 #include "nearest.h"
+#include "predict.h"
+#include "train.h"
 
 #include <string.h>
 
 const verb_row VERBS[VERB_COUNT] = {
-    {&LOSS_COMMAND, run_loss}, {&CHECK_COMMAND, run_check},           {&BENCH_COMMAND, run_bench},
-    {&INFO_COMMAND, run_info}, {&COMPLETION_COMMAND, run_completion}, {&MANUAL_COMMAND, run_manual},
+    {&LOSS_COMMAND, run_loss},
+    {&CHECK_COMMAND, run_check},
+    {&TRAIN_COMMAND, run_train},
+    {&PREDICT_COMMAND, run_predict},
+    {&BENCH_COMMAND, run_bench},
+    {&INFO_COMMAND, run_info},
+    {&COMPLETION_COMMAND, run_completion},
+    {&MANUAL_COMMAND, run_manual},
     {&HELP_COMMAND, run_help},
 };
 

@@ -10,7 +10,7 @@ typedef struct verb_row {
     int (*run)(int argc, char **argv); /* returns the exit code */
 } verb_row;
 
-enum { VERB_COUNT = 7 };
+enum { VERB_COUNT = 9 };
 extern const verb_row VERBS[VERB_COUNT];
 
 /* NULL: there is none of this name. */

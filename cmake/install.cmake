@@ -3,7 +3,7 @@
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/xent)
 
-install(FILES include/xent.h include/xent_diagnose.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES include/xent.h include/xent_diagnose.h include/xent_train.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS ${kinds} EXPORT xent-targets DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 file(GLOB pages CONFIGURE_DEPENDS docs/*.md docs/*.json docs/*.svg)

@@ -18,7 +18,7 @@ endfunction()
 
 file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/pages)
 xent_page(xent.1 ${CMAKE_INSTALL_MANDIR}/man1 manual)
-foreach(verb loss check bench info completion manual help)
+foreach(verb loss check train predict bench info completion manual help)
     xent_page(xent-${verb}.1 ${CMAKE_INSTALL_MANDIR}/man1 manual ${verb})
 endforeach()
 xent_page(xent ${CMAKE_INSTALL_DATADIR}/bash-completion/completions completion bash)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * How well labels and predictions agree: as if by chance, worse, or suspiciously well. */
 #include "diagnosis.h"
+#include "objects.h"
 #include "tails.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 
 /* Skill is (A - A0)/(1 - A0) of an agreement A, where A0 is that of independent labels and
  * predictions with the same class frequencies (Cohen's kappa, 1960). */
@@ -14,6 +16,7 @@ typedef struct skill {
     double claimed;   /* the skill that the mean confidence claims */
     double ruled_out; /* the chance of so little agreement if the skill were a quarter of 1 */
     double unclaimed; /* and if it were a quarter of what is claimed */
+    double worse;     /* the chance of so little agreement if there were no skill */
     double possible;  /* the most agreement that the class frequencies allow */
     double largest;   /* share of a label */
 } skill;
@@ -44,6 +47,7 @@ static skill find_skill(const xent_diagnosis *all) {
     has.confidence = all->logit_facts.confidence / (double)all->logit_facts.read;
     has.loss = all->total.loss_sum / (double)all->total.counted;
     has.claimed = (has.confidence - has.expected) / (1.0 - has.expected);
+    has.worse = binomial_below(all->agreeing, all->judged, has.expected);
     has.ruled_out = binomial_below(all->agreeing, all->judged, agreement_of_skill(&has, 0.25));
     has.unclaimed =
         binomial_below(all->agreeing, all->judged, agreement_of_skill(&has, 0.25 * has.claimed));
@@ -92,7 +96,7 @@ static void report_untrained(xent_diagnosis *all, const skill *has) {
     add_evidence(finding, "chance", has->ruled_out);
 }
 
-static void report_worse(xent_diagnosis *all, const skill *has, double chance) {
+static void report_worse(xent_diagnosis *all, const skill *has) {
     record *finding = add_finding(all, "worse-than-chance", XENT_WARNING, 0.9);
     say(finding,
         "%.1f %% of the labels are predicted, fewer than labels in random order would be (%.1f %%)",
@@ -100,7 +104,7 @@ static void report_worse(xent_diagnosis *all, const skill *has, double chance) {
     set_fix(finding, "Look for a sign that is wrong, class ids in another order, or rows that go "
                      "with another row's label.");
     add_skill(finding, has);
-    add_evidence(finding, "chance", chance);
+    add_evidence(finding, "chance", has->worse);
 }
 
 /* A loss within a tenth of ln C, hardly any claim, and no skill behind it. Weights drawn at random
@@ -135,15 +139,54 @@ static bool can_show(const skill *has) {
            has->possible - has->expected >= 0.5 * has->claimed * (1.0 - has->expected);
 }
 
+/* The same chances, where neighbours of the same label and prediction count once, as frames of a
+ * clip that is taken wholly for another class: the larger ones hold. */
+static void count_objects_once(const objects *made, int64_t *labels, int64_t *predictions,
+                               int64_t classes, skill *has) {
+    int64_t agreeing = 0, count = made->count;
+    double expected = 0.0, rows = (double)(count > 0 ? count : 1);
+    for (int64_t i = 0; i < count; i++) {
+        labels[made->labels[i]]++;
+        predictions[made->predictions[i]]++;
+        agreeing += made->labels[i] == made->predictions[i];
+    }
+    for (int64_t c = 0; c < classes; c++)
+        expected += (double)labels[c] / rows * ((double)predictions[c] / rows);
+    double quarter = expected + 0.25 * has->claimed * (1.0 - expected);
+    has->worse = fmax(has->worse, binomial_below(agreeing, count, expected));
+    has->unclaimed = fmax(has->unclaimed, binomial_below(agreeing, count, quarter));
+}
+
+static xent_status try_objects(const xent_diagnosis *all, skill *has) {
+    int64_t *labels = take_array(all->classes, sizeof *labels);
+    int64_t *predictions = take_array(all->classes, sizeof *predictions);
+    objects made = {.count = 0};
+    xent_status status = labels && predictions ? find_objects(all, true, &made) : XENT_NO_MEMORY;
+    if (status == XENT_OK)
+        count_objects_once(&made, labels, predictions, all->classes, has);
+    free_objects(&made);
+    free(labels);
+    free(predictions);
+    return status;
+}
+
 /* Agreement of chance or so: not even a quarter of what is claimed, and little above chance. */
-static void judge_little(xent_diagnosis *all, const skill *has) {
-    const double level = test_level(), doubtful = 0.01, some_claim = 0.25;
-    double worse = binomial_below(all->agreeing, all->judged, has->expected);
-    if (worse <= level)
-        report_worse(all, has, worse);
-    else if (binomial_above(all->agreeing, all->judged, has->expected) > doubtful &&
-             has->claimed >= some_claim && has->unclaimed <= level && can_show(has))
+static bool seems_shuffled(const xent_diagnosis *all, const skill *has) {
+    const double doubtful = 0.01, some_claim = 0.25;
+    return binomial_above(all->agreeing, all->judged, has->expected) > doubtful &&
+           has->claimed >= some_claim && has->unclaimed <= test_level() && can_show(has);
+}
+
+static xent_status judge_little(xent_diagnosis *all, skill *has) {
+    bool worse = has->worse <= test_level();
+    if (!worse && !seems_shuffled(all, has))
+        return XENT_OK;
+    xent_status status = try_objects(all, has);
+    if (status == XENT_OK && worse && has->worse <= test_level())
+        report_worse(all, has);
+    else if (status == XENT_OK && !worse && has->unclaimed <= test_level())
         report_shuffled(all, has);
+    return status;
 }
 
 /* ---- too good -------------------------------------------------------------------------------- */
@@ -169,11 +212,13 @@ static void judge_leakage(xent_diagnosis *all, const skill *has) {
     add_skill(finding, has);
 }
 
-void judge_agreement(xent_diagnosis *all) {
+xent_status judge_agreement(xent_diagnosis *all) {
+    xent_status status = XENT_OK;
     if (all->judged == 0 || all->classes < 2)
-        return;
-    const skill has = find_skill(all);
+        return XENT_OK;
+    skill has = find_skill(all);
     if (has.expected < 1.0 && !hides_agreement(all) && !has_finding(all, "untrained"))
-        judge_little(all, &has);
+        status = judge_little(all, &has);
     judge_leakage(all, &has);
+    return status;
 }

@@ -7,57 +7,63 @@
 #include <string.h>
 
 typedef struct fitting {
-    const xent_diagnosis *all;
+    units of;
+    int64_t classes;
     int32_t *counts; /* a table of classes^2; NULL: too many classes */
     int32_t *to;     /* of a half */
 } fitting;
 
-bool lies_in(const xent_diagnosis *all, int64_t row, enum half which) {
-    return all->distinct[row] && (which == BOTH_HALVES || (all->keys[row] & 1) == which);
+units row_units(const xent_diagnosis *all) {
+    return (units){all->rows, all->labels, all->predictions, all->half};
+}
+
+bool lies_in(const units *of, int64_t i, enum half which) {
+    return of->half[i] == which || (which == BOTH_HALVES && of->half[i] < BOTH_HALVES);
 }
 
 static void count_pairs(const fitting *fit, enum half which) {
-    const xent_diagnosis *all = fit->all;
-    int64_t classes = all->classes;
+    int64_t classes = fit->classes;
     memset(fit->counts, 0, (size_t)(classes * classes) * sizeof *fit->counts);
-    for (int64_t row = 0; row < all->rows; row++) {
-        if (lies_in(all, row, which))
-            fit->counts[all->labels[row] * classes + all->predictions[row]]++;
+    for (int64_t i = 0; i < fit->of.count; i++) {
+        if (lies_in(&fit->of, i, which))
+            fit->counts[fit->of.labels[i] * classes + fit->of.predictions[i]]++;
     }
 }
 
 static xent_status fit_half(const fitting *fit, enum half which, int32_t *to) {
     if (!fit->counts)
-        return assign_greedily(fit->all, which, to);
+        return assign_greedily(&fit->of, fit->classes, which, to);
     count_pairs(fit, which);
-    return assign_exactly(fit->counts, (int32_t)fit->all->classes, to);
+    return assign_exactly(fit->counts, (int32_t)fit->classes, to);
 }
 
 /* Holds an assignment against the identity, by rows and by columns; returns the larger chance,
- * negative: there is no memory. */
+ * negative: there is no memory. Repeated rows are no evidence, but they are restored as well. */
 static double try_half(const fitting *fit, enum half which, comparison *sum) {
-    const xent_diagnosis *all = fit->all;
+    const units *of = &fit->of;
     comparison found = {0, 0, 0};
-    for (int64_t row = 0; row < all->rows; row++) {
-        if (!lies_in(all, row, which))
+    for (int64_t i = 0; i < of->count; i++) {
+        bool once = of->half[i] == which;
+        if (!once && of->half[i] != which + REPEATED)
             continue;
-        bool given = all->predictions[row] == all->labels[row];
-        bool other = all->predictions[row] == fit->to[all->labels[row]];
-        found.given_only += given && !other;
-        found.other_only += other && !given;
+        bool given = of->predictions[i] == of->labels[i];
+        bool other = of->predictions[i] == fit->to[of->labels[i]];
+        found.given_only += once && given && !other;
+        found.other_only += once && other && !given;
         found.other += other;
     }
     sum->given_only += found.given_only;
     sum->other_only += found.other_only;
     sum->other += found.other;
-    double by_rows = chance_of(&found), by_columns = chance_of_columns(all, fit->to, which);
+    double by_rows = chance_of(&found);
+    double by_columns = chance_of_columns(of, fit->classes, fit->to, which);
     return by_columns >= 0.0 && by_rows > by_columns ? by_rows : by_columns;
 }
 
 /* What any assignment can gain over the identity: of each label the largest count. */
 static bool can_gain(const fitting *fit) {
     enum { LEAST_GAIN = 12 }; /* 2^-12 is less than the level of a test */
-    int64_t classes = fit->all->classes, gain = 0;
+    int64_t classes = fit->classes, gain = 0;
     for (int64_t c = 0; c < classes; c++) {
         const int32_t *counts = fit->counts + c * classes;
         int32_t most = 0;
@@ -68,35 +74,37 @@ static bool can_gain(const fitting *fit) {
     return gain >= LEAST_GAIN;
 }
 
-static xent_status try_halves_crosswise(const fitting *fit, assignment *held) {
+/* The chance of the likelier half, twice since there are two. */
+static xent_status try_crosswise(const fitting *fit, comparison *test, double *chance) {
     xent_status status = fit_half(fit, FIRST_HALF, fit->to);
     if (status != XENT_OK)
         return status;
-    double chance = try_half(fit, OTHER_HALF, &held->test);
+    double first = try_half(fit, OTHER_HALF, test);
     status = fit_half(fit, OTHER_HALF, fit->to);
     if (status != XENT_OK)
         return status;
-    double other = try_half(fit, FIRST_HALF, &held->test);
-    if (chance < 0.0 || other < 0.0)
+    double other = try_half(fit, FIRST_HALF, test);
+    if (first < 0.0 || other < 0.0)
         return XENT_NO_MEMORY;
-    chance = 2.0 * (chance < other ? chance : other);
-    held->chance = chance < 1.0 ? chance : 1.0;
-    held->found = held->chance <= test_level();
-    return held->found ? fit_half(fit, BOTH_HALVES, held->to) : XENT_OK;
+    *chance = 2.0 * (first < other ? first : other);
+    *chance = *chance < 1.0 ? *chance : 1.0;
+    return XENT_OK;
 }
 
 /* The best assignment of many classes takes long, and where there is one the largest counts find
  * nearly as good a one. */
-static xent_status try_quickly(const fitting *fit, int32_t *to, bool *hopeless) {
-    enum { MANY_CLASSES = 128 };
+enum { MANY_CLASSES = 128 };
+
+static xent_status try_quickly(const fitting *fit, bool *hopeless) {
     const double doubtful = 0.05;
-    const fitting quick = {.all = fit->all, .to = fit->to};
-    assignment held = {.to = to};
+    const fitting quick = {.of = fit->of, .classes = fit->classes, .to = fit->to};
+    comparison test = {0, 0, 0};
+    double chance;
     *hopeless = false;
-    if (fit->all->classes <= MANY_CLASSES || !fit->counts)
+    if (fit->classes <= MANY_CLASSES || !fit->counts)
         return XENT_OK;
-    xent_status status = try_halves_crosswise(&quick, &held);
-    *hopeless = held.chance > doubtful;
+    xent_status status = try_crosswise(&quick, &test, &chance);
+    *hopeless = status == XENT_OK && chance > doubtful;
     return status;
 }
 
@@ -105,25 +113,31 @@ static void count_moved(const xent_diagnosis *all, assignment *held) {
         held->moved += held->to[c] != c && all->label_counts[c] > 0;
 }
 
-/* A run counts once, for what most of its rows agree with. */
-static void count_runs(const xent_diagnosis *all, assignment *held) {
-    comparison runs = {0, 0, 0};
-    int64_t balance = 0;
-    for (int64_t row = 0; row < all->rows; row++) {
-        int32_t label = all->labels[row], prediction = all->predictions[row];
-        if (label >= 0 && label < all->classes && held->to[label] != label && prediction >= 0)
-            balance += (prediction == held->to[label]) - (prediction == label);
-        if (row + 1 < all->rows && all->labels[row + 1] == label)
-            continue;
-        runs.other_only += balance > 0;
-        runs.given_only += balance < 0;
-        balance = 0;
+static xent_status try_objects(const fitting *rows, const xent_diagnosis *all, assignment *held) {
+    objects made = {.count = 0};
+    xent_status status = find_objects(all, false, &made);
+    if (status == XENT_OK) {
+        fitting fit = *rows;
+        comparison test = {0, 0, 0};
+        fit.of = (units){made.count, made.labels, made.predictions, made.half};
+        fit.counts = rows->classes <= MANY_CLASSES ? rows->counts : NULL;
+        status = try_crosswise(&fit, &test, &held->chance_of_runs);
     }
-    held->chance_of_runs = chance_of(&runs);
+    free_objects(&made);
+    return status;
 }
 
-static xent_status run(fitting *fit, assignment *held) {
-    const xent_diagnosis *all = fit->all;
+static xent_status try_rows(const fitting *fit, assignment *held) {
+    bool hopeless;
+    xent_status status = try_quickly(fit, &hopeless);
+    if (status != XENT_OK || hopeless)
+        return status;
+    status = try_crosswise(fit, &held->test, &held->chance);
+    held->found = status == XENT_OK && held->chance <= test_level();
+    return held->found ? fit_half(fit, BOTH_HALVES, held->to) : status;
+}
+
+static xent_status run(fitting *fit, const xent_diagnosis *all, assignment *held) {
     held->to = take_array(all->classes, sizeof *held->to);
     fit->to = take_array(all->classes, sizeof *fit->to);
     if (!held->to || !fit->to)
@@ -136,23 +150,19 @@ static xent_status run(fitting *fit, assignment *held) {
         if (!can_gain(fit))
             return XENT_OK;
     }
-    bool hopeless;
-    xent_status status = try_quickly(fit, held->to, &hopeless);
-    if (status == XENT_OK && !hopeless)
-        status = try_halves_crosswise(fit, held);
-    if (status == XENT_OK && held->found) {
-        count_moved(all, held);
-        count_runs(all, held);
-    }
-    return status;
+    xent_status status = try_rows(fit, held);
+    if (status != XENT_OK || !held->found)
+        return status;
+    count_moved(all, held);
+    return try_objects(fit, all, held);
 }
 
 xent_status find_assignment(const xent_diagnosis *all, assignment *held) {
-    fitting fit = {.all = all};
+    fitting fit = {.of = row_units(all), .classes = all->classes};
     *held = (assignment){.found = false};
     if (all->classes < 2)
         return XENT_OK;
-    xent_status status = run(&fit, held);
+    xent_status status = run(&fit, all, held);
     free(fit.counts);
     free(fit.to);
     return status;

@@ -5,6 +5,7 @@
 
 #include "compare.h"
 #include "diagnosis.h"
+#include "objects.h"
 
 /* Up to so many classes the assignment is the best there is; above, the largest counts win. */
 enum { EXACT_CLASSES = 1000 };
@@ -15,8 +16,8 @@ typedef struct assignment {
     double chance;   /* of both halves together, at most */
     int32_t *to;     /* the predicted class of each label, from all rows */
     int64_t moved;   /* classes with labels that go to another one */
-    /* What the chance of so many runs of equal labels for the assignment is, of those that differ;
-     * rows of one run may all be right or wrong together, as frames of a clip are. */
+    /* The same, where objects take the place of rows: those of one object may all be right or wrong
+     * together, as frames of a clip are, and pixels. */
     double chance_of_runs;
 } assignment;
 
@@ -24,20 +25,24 @@ typedef struct assignment {
 xent_status find_assignment(const xent_diagnosis *all, assignment *held);
 void free_assignment(assignment *held);
 
-/* Equal rows lie in the same half, and one of them stands for all, so that the halves share
- * nothing. */
-enum half { FIRST_HALF, OTHER_HALF, BOTH_HALVES };
-bool lies_in(const xent_diagnosis *all, int64_t row, enum half which);
+/* What assignments are fitted on and tried with: rows, or objects that stand for several. */
+typedef struct units {
+    int64_t count;
+    const int32_t *labels, *predictions;
+    const uint8_t *half;
+} units;
+units row_units(const xent_diagnosis *all);
+bool lies_in(const units *of, int64_t i, enum half which);
 
 /* The chance, at most, of what labels that are assigned to other classes (`to`, -1: none) show: if
  * labels are right, their own rows are predicted as a class at least as often as the rows of any
  * other label, however weak, biased or unbalanced. Negative: there is no memory. */
-double chance_of_columns(const xent_diagnosis *all, const int32_t *to, enum half which);
+double chance_of_columns(const units *rows, int64_t classes, const int32_t *to, enum half which);
 
 /* The assignment of n labels to n predictions with the largest sum of counts[label*n + prediction];
  * of several the one that moves the fewest labels. XENT_OK or XENT_NO_MEMORY. */
 xent_status assign_exactly(const int32_t *counts, int32_t n, int32_t *to);
-/* An assignment of the labels of half of the rows, the largest counts first. */
-xent_status assign_greedily(const xent_diagnosis *all, enum half which, int32_t *to);
+/* An assignment of the labels of half of the units, the largest counts first. */
+xent_status assign_greedily(const units *of, int64_t classes, enum half which, int32_t *to);
 
 #endif

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 
 typedef struct columns {
-    const xent_diagnosis *all;
+    const units *units;
+    int64_t classes;
     const int32_t *to;
     enum half which;
     int64_t *rows, *seen; /* of each label */
@@ -21,12 +22,12 @@ static int64_t smaller(int64_t a, int64_t b) {
  * the class, each is of the other label with a chance of 1/2 at most; given their number, the
  * binomial is wider than what holds, the hypergeometric. */
 static comparison compare_columns(const columns *of) {
-    const xent_diagnosis *all = of->all;
+    const units *rows = of->units;
     comparison found = {0, 0, 0};
-    for (int64_t row = 0; row < all->rows; row++) {
-        if (!lies_in(all, row, of->which))
+    for (int64_t row = 0; row < rows->count; row++) {
+        if (!lies_in(rows, row, of->which))
             continue;
-        int32_t label = all->labels[row], prediction = all->predictions[row];
+        int32_t label = rows->labels[row], prediction = rows->predictions[row];
         int32_t to = of->to[label], from = of->from[label];
         int64_t place = of->seen[label]++;
         if (to >= 0 && to != label && prediction == to)
@@ -38,23 +39,25 @@ static comparison compare_columns(const columns *of) {
 }
 
 static void count_rows(const columns *of) {
-    const xent_diagnosis *all = of->all;
-    for (int64_t c = 0; c < all->classes; c++)
+    const units *rows = of->units;
+    for (int64_t c = 0; c < of->classes; c++)
         of->from[c] = -1;
-    for (int64_t c = 0; c < all->classes; c++) {
+    for (int64_t c = 0; c < of->classes; c++) {
         if (of->to[c] >= 0 && of->to[c] != c)
             of->from[of->to[c]] = (int32_t)c;
     }
-    for (int64_t row = 0; row < all->rows; row++)
-        of->rows[all->labels[row] < 0 ? 0 : all->labels[row]] += lies_in(all, row, of->which);
+    for (int64_t row = 0; row < rows->count; row++) {
+        if (lies_in(rows, row, of->which))
+            of->rows[rows->labels[row]]++;
+    }
 }
 
-double chance_of_columns(const xent_diagnosis *all, const int32_t *to, enum half which) {
-    columns of = {.all = all, .to = to, .which = which};
+double chance_of_columns(const units *rows, int64_t classes, const int32_t *to, enum half which) {
+    columns of = {.units = rows, .classes = classes, .to = to, .which = which};
     double chance = -1.0;
-    of.rows = take_array(all->classes + 1, sizeof *of.rows);
-    of.seen = take_array(all->classes, sizeof *of.seen);
-    of.from = take_array(all->classes, sizeof *of.from);
+    of.rows = take_array(classes, sizeof *of.rows);
+    of.seen = take_array(classes, sizeof *of.seen);
+    of.from = take_array(classes, sizeof *of.from);
     if (of.rows && of.seen && of.from) {
         count_rows(&of);
         comparison found = compare_columns(&of);

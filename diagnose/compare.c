@@ -3,15 +3,17 @@
 #include "compare.h"
 #include "tails.h"
 
-/* Counters of 32 bits make vectors. */
+/* Rows that the one or the other labels leave out, with codes below 0, say nothing of which is
+ * right. Counters of 32 bits make vectors. */
 static void compare_few(comparison *found, const int32_t *predictions, const int32_t *given,
                         const int32_t *other_predictions, int32_t bias, const int32_t *other,
                         int32_t n) {
     int32_t given_only = 0, other_only = 0, others = 0;
     for (int32_t i = 0; i < n; i++) {
         int32_t a = predictions[i] == given[i], b = other_predictions[i] + bias == other[i];
-        given_only += a & ~b;
-        other_only += b & ~a;
+        int32_t both = (given[i] >= 0) & (other[i] >= 0);
+        given_only += both & a & ~b;
+        other_only += both & b & ~a;
         others += b;
     }
     found->given_only += given_only;

@@ -68,12 +68,9 @@ static xent_status check_tensor_of(const char *name, const xent_tensor *tensor, 
     return XENT_OK;
 }
 
+/* A single number has no axes, which is a finding. */
 static xent_status check_axis(const xent_tensor *logits, int32_t axis, xent_error *error) {
-    if (logits->ndim == 0)
-        return refuse(error, XENT_BAD_ARGUMENT,
-                      "logits are a single number: they have at least one axis, that of the "
-                      "classes");
-    if (axis < -logits->ndim || axis >= logits->ndim)
+    if (logits->ndim > 0 && (axis < -logits->ndim || axis >= logits->ndim))
         return refuse(error, XENT_BAD_ARGUMENT,
                       "options.class_axis = %" PRId32 " must lie from %" PRId32 " to %" PRId32
                       ": logits have %" PRId32 " axes",
@@ -114,7 +111,7 @@ static void set_shapes(xent_diagnosis *all, const xent_tensor *logits, const xen
     all->label_ndim = labels->ndim;
     memcpy(all->label_shape, labels->shape, (size_t)all->label_ndim * sizeof *all->label_shape);
     all->class_axis = class_axis < 0 ? class_axis + all->ndim : class_axis;
-    all->classes = all->shape[all->class_axis];
+    all->classes = all->ndim > 0 ? all->shape[all->class_axis] : 0;
     all->rows = 1;
     for (int axis = 0; axis < all->ndim; axis++)
         all->rows *= axis == all->class_axis ? 1 : all->shape[axis];
@@ -138,13 +135,6 @@ static xent_status take_labels(xent_diagnosis *all, const xent_tensor *labels,
     xent_options counting = *options;
     counting.on_bad_label = XENT_BAD_LABEL_IGNORE;
     counting.class_weight = counting.row_weight = NULL;
-    if (all->rows > INT32_MAX - 1)
-        return refuse(error, XENT_BAD_ARGUMENT,
-                      "%" PRId64 " rows are more than a diagnosis counts (2^31 - 2)", all->rows);
-    if (all->classes > INT32_MAX - 1)
-        return refuse(error, XENT_BAD_ARGUMENT,
-                      "%" PRId64 " classes are more than a diagnosis counts (2^31 - 2)",
-                      all->classes);
     xent_status status = xent_count_labels(labels, all->classes, &counting, NULL, error);
     if (status == XENT_OK)
         status = take_memory(all, error);
@@ -275,9 +265,10 @@ static xent_status judge(xent_diagnosis *all) {
         return status;
     judge_training(all);
     status = judge_padding(all);
+    if (status == XENT_OK)
+        status = judge_agreement(all);
     if (status != XENT_OK)
         return status;
-    judge_agreement(all);
     judge_classes(all);
     judge_temperature(all);
     judge_duplicates(all);
@@ -352,8 +343,9 @@ void xent_diagnosis_free(xent_diagnosis *diagnosis) {
         diagnosis->largest,
         diagnosis->confidence,
         diagnosis->keys,
-        diagnosis->distinct,
+        diagnosis->half,
         diagnosis->lse,
+        diagnosis->looks,
         diagnosis->gathered,
         diagnosis->label_counts,
         diagnosis->prediction_counts,

@@ -14,6 +14,11 @@
  * neighbours. */
 enum { IGNORED = -2, BAD = -3, NO_PREDICTION = -5 };
 
+/* Rows are fitted on in one half and tried in the other. Equal rows lie in the same, by a bit of
+ * their keys; with few different rows halves may be uneven, but then there is nothing to find: a
+ * test takes a dozen. */
+enum half { FIRST_HALF, OTHER_HALF, BOTH_HALVES, LEFT_OUT, REPEATED };
+
 enum { MOST_FINDINGS = 48, MOST_EVIDENCE = 10, MESSAGE_TEXT = 512, FIX_TEXT = 256 };
 
 typedef struct record {
@@ -78,15 +83,20 @@ struct xent_diagnosis {
     int32_t label_dtype, label_ndim;
     int64_t label_shape[XENT_MAX_NDIM];
     int64_t rows, classes, added;
+    int64_t width; /* tasks that may be under way */
 
     int32_t *labels, *predictions;
     int32_t *across;   /* predictions of the transposed logits; NULL unless they are square */
+    double offset;     /* taken from all logits, if these are f64 and far from 0 */
     float *largest;    /* of `across`: the largest logit of each column so far */
     float *confidence; /* the largest probability of each row */
-    bool *distinct;    /* judged, and no earlier row is equal and has the same label */
-    uint64_t *keys;    /* equal for equal rows, else hardly ever */
-    double *lse;       /* of a part */
-    float *gathered;   /* rows as floats, side by side */
+    uint8_t
+        *half; /* LEFT_OUT: not judged; REPEATED more: an earlier row is equal, as is its label */
+    uint64_t *keys;  /* equal for equal rows, else hardly ever */
+    double *lse;     /* of a part */
+    uint8_t *looks;  /* of a part: what each row says by itself, see look.h */
+    float *gathered; /* rows as floats, side by side */
+    int64_t gathered_floats;
 
     xent_total total;
     label_facts label_facts;
@@ -136,6 +146,7 @@ void read_codes(xent_diagnosis *all, const xent_tensor *labels, const xent_optio
 
 xent_status scan_part(xent_diagnosis *all, const xent_tensor *part, xent_error *error);
 xent_status make_scan(xent_diagnosis *all);
+bool is_sampled(const xent_diagnosis *all, int64_t row);
 void add_sample(xent_diagnosis *all, int64_t row, const float *logits);
 xent_status make_sample(xent_diagnosis *all);
 void finish_sample(xent_diagnosis *all);
@@ -151,15 +162,15 @@ double test_level(void);
 double expected_agreement(const xent_diagnosis *all);
 
 xent_status find_duplicates(xent_diagnosis *all);
-void judge_labels(xent_diagnosis *all);         /* outside [0, C), marks, none counted */
-void judge_values(xent_diagnosis *all);         /* NaN, overflow, constant rows, sums of 1 */
-void judge_training(xent_diagnosis *all);       /* a model that knows nothing */
-xent_status judge_repeats(xent_diagnosis *all); /* labels repeated to fit */
-xent_status judge_order(xent_diagnosis *all);   /* other labellings of the rows */
-void judge_agreement(xent_diagnosis *all);      /* shuffled, untrained, leakage */
-xent_status judge_padding(xent_diagnosis *all); /* a class that marks rows to leave out */
-void judge_duplicates(xent_diagnosis *all);     /* equal rows, other labels */
-void judge_classes(xent_diagnosis *all);        /* never predicted, never present */
+void judge_labels(xent_diagnosis *all);           /* outside [0, C), marks, none counted */
+void judge_values(xent_diagnosis *all);           /* NaN, overflow, constant rows, sums of 1 */
+void judge_training(xent_diagnosis *all);         /* a model that knows nothing */
+xent_status judge_repeats(xent_diagnosis *all);   /* labels repeated to fit */
+xent_status judge_order(xent_diagnosis *all);     /* other labellings of the rows */
+xent_status judge_agreement(xent_diagnosis *all); /* shuffled, untrained, leakage */
+xent_status judge_padding(xent_diagnosis *all);   /* a class that marks rows to leave out */
+void judge_duplicates(xent_diagnosis *all);       /* equal rows, other labels */
+void judge_classes(xent_diagnosis *all);          /* never predicted, never present */
 void judge_temperature(xent_diagnosis *all);
 
 #endif

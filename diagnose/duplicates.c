@@ -45,10 +45,11 @@ static int32_t *find_equal(const xent_diagnosis *all, const table *of, int64_t r
 
 static void mark_distinct(xent_diagnosis *all, const table *of) {
     for (int64_t row = 0; row < all->rows; row++) {
+        all->half[row] = LEFT_OUT;
         if (!is_counted(all, row))
             continue;
         int32_t *place = find_same(all, of, row);
-        all->distinct[row] = *place == 0;
+        all->half[row] = (uint8_t)((all->keys[row] & 1) + (*place == 0 ? 0 : REPEATED));
         all->distinct_rows += *place == 0;
         *place = (int32_t)(row + 1);
     }
@@ -114,9 +115,9 @@ xent_status find_duplicates(xent_diagnosis *all) {
     table of = {.bits = 4};
     while ((INT64_C(1) << of.bits) < all->rows + all->rows / 2)
         of.bits++;
-    all->distinct = take_array(all->rows, sizeof *all->distinct);
+    all->half = take_array(all->rows, sizeof *all->half);
     of.places = take_array(INT64_C(1) << of.bits, sizeof *of.places);
-    if (!all->distinct || !of.places) {
+    if (!all->half || !of.places) {
         free(of.places);
         return XENT_NO_MEMORY;
     }

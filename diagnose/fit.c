@@ -92,6 +92,17 @@ static bool is_float(int32_t dtype) {
     return dtype <= XENT_F16;
 }
 
+/* Logits that are a single number have no axis of classes either. */
+static bool report_no_classes(xent_diagnosis *all, const shape *logits) {
+    record *finding = add_misfit(all, "no-classes");
+    say(finding, "the logits have shape %s: each row needs at least one logit, one for each class",
+        logits->text);
+    set_fix(finding, "Pass the scores of the last layer, one row for each label and one score for "
+                     "each class.");
+    add_evidence(finding, "axes", logits->ndim);
+    return false;
+}
+
 static bool judge_types(xent_diagnosis *all, const shape *logits, const shape *labels) {
     bool swapped = missing_axis(labels, logits) >= 0;
     if (!is_float(all->dtype)) {
@@ -102,6 +113,8 @@ static bool judge_types(xent_diagnosis *all, const shape *logits, const shape *l
         set_fix(finding, "Pass the scores of the last layer, not features, labels or predictions.");
         return false;
     }
+    if (logits->ndim == 0)
+        return report_no_classes(all, logits);
     if (!is_float(all->label_dtype))
         return true;
     if (same(logits, labels) && all->classes != 1)
@@ -156,6 +169,21 @@ static bool report_class_axis(xent_diagnosis *all, const shape *logits, const sh
     return false;
 }
 
+/* Rows and classes are counted in 32 bits. */
+static bool judge_size(xent_diagnosis *all) {
+    const int64_t most = INT32_MAX - 1;
+    if (all->rows <= most && all->classes <= most)
+        return true;
+    record *finding = add_misfit(all, "too-large");
+    say(finding,
+        "%" PRId64 " rows of %" PRId64 " class%s: a diagnosis counts up to 2^31 - 2 of either",
+        all->rows, all->classes, all->classes == 1 ? "" : "es");
+    set_fix(finding, "Check a part of the rows, as the first million.");
+    add_evidence(finding, "rows", (double)all->rows);
+    add_evidence(finding, "classes", (double)all->classes);
+    return false;
+}
+
 bool judge_fit(xent_diagnosis *all) {
     const shape logits = make_shape(all->ndim, all->shape);
     const shape labels = make_shape(all->label_ndim, all->label_shape);
@@ -163,7 +191,8 @@ bool judge_fit(xent_diagnosis *all) {
     if (!judge_types(all, &logits, &labels))
         return false;
     if (same(&labels, &rows))
-        return true;
+        return all->classes == 0 && all->rows > 0 ? report_no_classes(all, &logits)
+                                                  : judge_size(all);
     if (same(&labels, &logits) && all->classes != 1)
         return report_one_hot(all, &labels);
     int axis = missing_axis(&logits, &labels);

@@ -48,5 +48,16 @@
 #define chance_of_columns xent_private_diagnose_chance_of_columns
 #define widen xent_private_diagnose_widen
 #define widen_one xent_private_diagnose_widen_one
+#define begin_walk xent_private_diagnose_begin_walk
+#define element_size xent_private_diagnose_element_size
+#define gather xent_private_diagnose_gather
+#define is_sampled xent_private_diagnose_is_sampled
+#define keep_offset xent_private_diagnose_keep_offset
+#define lies_in_place xent_private_diagnose_lies_in_place
+#define look_at_rows xent_private_diagnose_look_at_rows
+#define unit_slack xent_private_diagnose_unit_slack
+#define find_objects xent_private_diagnose_find_objects
+#define free_objects xent_private_diagnose_free_objects
+#define row_units xent_private_diagnose_row_units
 
 #endif

@@ -24,6 +24,7 @@ typedef struct contest {
     const xent_diagnosis *all;
     candidate best;
     bool any;
+    double least_skill; /* that a labelling must bring out, whatever is claimed */
 } contest;
 
 /* Less 1, the labels C are classes too. */
@@ -40,16 +41,18 @@ static double agreement_after(const xent_diagnosis *all, const candidate *tried)
  * if they have nothing to do with each other: what knows nothing may suit other labels better by
  * the frequencies of classes alone. And they must bring out a quarter of the skill that is
  * claimed. */
-static bool explains(const xent_diagnosis *all, const candidate *tried, double expected) {
+static bool explains(const contest *entered, const candidate *tried, double expected) {
+    const xent_diagnosis *all = entered->all;
     double after = agreement_after(all, tried);
     double claimed = all->logit_facts.confidence / (double)all->logit_facts.read;
     return binomial_above(tried->found.other, compared(all, tried), expected) <= test_level() &&
-           after - expected >= 0.25 * (claimed - expected);
+           after - expected >= 0.25 * (claimed - expected) &&
+           after - expected >= entered->least_skill * (1.0 - expected);
 }
 
 static void enter(contest *entered, candidate tried, double expected) {
     tried.chance = chance_of(&tried.found);
-    if (tried.chance > test_level() || !explains(entered->all, &tried, expected))
+    if (tried.chance > test_level() || !explains(entered, &tried, expected))
         return;
     if (entered->any && tried.found.other <= entered->best.found.other)
         return;
@@ -145,7 +148,8 @@ static xent_status try_from_1(contest *entered) {
         return XENT_NO_MEMORY;
     for (int64_t c = 0; c < all->classes; c++)
         below[c] = (int32_t)(c - 1);
-    double by_columns = chance_of_columns(all, below, BOTH_HALVES);
+    const units rows = row_units(all);
+    double by_columns = chance_of_columns(&rows, all->classes, below, BOTH_HALVES);
     if (by_columns >= 0.0 && by_columns <= test_level())
         enter(entered, tried, expected_of(all, 1, NULL));
     free(below);
@@ -189,7 +193,7 @@ static xent_status try_permuted(contest *entered, assignment *held) {
     against.given_only = entered->any ? entered->best.found.other : 0;
     if (entered->any && chance_of(&against) > test_level())
         return XENT_OK;
-    if (!explains(all, &tried, expected_of(all, 0, held->to)))
+    if (!explains(entered, &tried, expected_of(all, 0, held->to)))
         return XENT_OK;
     entered->best = tried;
     entered->any = true;
@@ -197,8 +201,10 @@ static xent_status try_permuted(contest *entered, assignment *held) {
 }
 
 /* What is wrong with classes alone. Weights drawn at random send similar rows the same way, so a
- * model that knows nothing suits other names of classes. */
+ * model that knows nothing suits other names of classes, but brings out less than half of full
+ * skill under them; one that is faint and right brings out what it has. */
 static xent_status try_classes(contest *entered, assignment *held) {
+    entered->least_skill = knows_nothing(entered->all) && !entered->any ? 0.5 : 0.0;
     try_negated(entered);
     xent_status status = try_from_1(entered);
     return status == XENT_OK ? try_permuted(entered, held) : status;
@@ -211,7 +217,8 @@ static bool is_moved(const xent_diagnosis *all, const candidate *best) {
     const double much = 0.2, doubtful = 1e-3;
     int64_t distance = best->by < 0 ? -best->by : best->by, differing = 0;
     for (int64_t row = 0; row < all->rows - distance; row++)
-        differing += all->labels[row] != all->labels[row + distance];
+        differing += all->labels[row] >= 0 && all->labels[row + distance] >= 0 &&
+                     all->labels[row] != all->labels[row + distance];
     double gain = (double)(best->found.other_only - best->found.given_only);
     return gain >= much * (double)(all->rows - distance) &&
            binomial_above(best->found.given_only, differing, expected_agreement(all)) > doubtful;
@@ -354,8 +361,7 @@ xent_status judge_order(xent_diagnosis *all) {
         try_halves(&entered);
     }
     try_transposed(&entered);
-    xent_status status =
-        knows_nothing(all) && !entered.any ? XENT_OK : try_classes(&entered, &held);
+    xent_status status = try_classes(&entered, &held);
     if (status == XENT_OK && entered.any && !is_known(all, entered.best.kind)) {
         const comparison *found = &entered.best.found;
         double judged = (double)(all->judged > 0 ? all->judged : 1);

@@ -8,9 +8,9 @@
 
 /* One logit of so many is in the sample, which has at least some and at most many of them, in whole
  * rows; and those in its buffer, unless a row has more. */
-enum { ONE_OF = 64, SOME = 1 << 13, MANY = 1 << 24, BUFFERED = 1 << 15 };
+enum { ONE_OF = 64, SOME = 1 << 15, MANY = 1 << 24, BUFFERED = 1 << 15 };
 
-/* Rows of the same step, so that a sample does not depend on how rows are parted. */
+/* One row of each step, so that a sample does not depend on how rows are parted. */
 xent_status make_sample(xent_diagnosis *all) {
     sample *kept = &all->sample;
     int64_t classes = all->classes > 0 ? all->classes : 1;
@@ -59,11 +59,17 @@ void finish_sample(xent_diagnosis *all) {
     all->sample.held = 0;
 }
 
+/* Which row of a step, changes with the step: labels and models that come in turn keep none. */
+bool is_sampled(const xent_diagnosis *all, int64_t row) {
+    int64_t step = all->sample.step, nth = row / step;
+    uint64_t spread = ((uint64_t)nth + 1) * UINT64_C(0x9E3779B97F4A7C15) >> 32;
+    bool is_class = all->labels[row] >= 0 && all->labels[row] < all->classes;
+    return row - nth * step == (int64_t)(spread % (uint64_t)step) && is_class &&
+           all->logits_are != XENT_PROBABILITIES;
+}
+
 void add_sample(xent_diagnosis *all, int64_t row, const float *logits) {
     sample *kept = &all->sample;
-    bool is_class = all->labels[row] >= 0 && all->labels[row] < all->classes;
-    if (row % kept->step != 0 || !is_class || all->logits_are == XENT_PROBABILITIES)
-        return;
     if (logits[all->labels[row]] == -INFINITY) /* its loss is infinite at any temperature */
         return;
     memcpy(kept->logits + kept->held * all->classes, logits, (size_t)all->classes * sizeof *logits);
@@ -90,7 +96,8 @@ static const double NOTABLE = 10.83;
 
 void judge_temperature(xent_diagnosis *all) {
     const sample *kept = &all->sample;
-    if (kept->rows == 0 || all->classes < 2 || hides_agreement(all))
+    if (kept->rows == 0 || all->classes < 2 || hides_agreement(all) ||
+        has_finding(all, "untrained"))
         return;
     double index = find_minimum(kept->loss), temperature = 1.0 / scale_of(index);
     double given = kept->loss[MIDDLE], best = kept->loss[(int)(index + 0.5)];

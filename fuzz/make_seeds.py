@@ -118,7 +118,8 @@ def seeds_options():
 
 
 def seeds_check():
-    """A head (rows, classes, dtypes, ignore, what logits are, [B, T]), then bytes that repeat as logits and as labels."""
+    """A head (rows in two bytes, classes, dtypes, whether to ignore with softcap and scale, the ignore value, what logits
+    are with the policy of bad labels, axes with what does not fit), then bytes that repeat as logits and as labels."""
     random = np.random.default_rng(1)
     for name, head in {
         "plain": (200, 0, 10, 0 + 4 * 4, 0, 0, 0, 0),
@@ -128,6 +129,14 @@ def seeds_check():
         "square": (36, 0, 18, 2 + 4 * 4, 0, 0, 3, 1),
         "float-labels": (9, 0, 3, 0, 0, 0, 0, 0),
         "no-classes": (9, 0, 0, 0 + 4 * 4, 0, 0, 0, 0),
+        "softcap": (120, 0, 6, 0 + 4 * 4, 2 << 1, 0, 0, 0),
+        "tight-softcap-large-scale": (90, 0, 6, 1 + 4 * 4, 3 << 1 | 3 << 3, 0, 0, 0),
+        "tiny-scale": (90, 0, 6, 2 + 4 * 5, 2 << 3, 0, 0, 0),
+        "classes-first": (60, 0, 7, 0 + 4 * 4, 0, 0, 0, 1 << 1),
+        "classes-in-the-middle": (60, 0, 7, 3 + 4 * 6, 1, 130, 0, 1 | 1 << 1 | 1 << 3),
+        "bad-labels-ignored": (80, 0, 5, 0 + 4 * 4, 0, 0, 3, 0),
+        "bad-labels-nan": (80, 0, 5, 0 + 4 * 4, 1, 131, 6, 1),
+        **{f"misfit-{i}": (40, 0, 5, 0 + 4 * 4, 0, 0, 0, 1 | i << 4) for i in range(1, 6)},
     }.items():
         values = random.normal(size=61).astype("f4").tobytes() + random.integers(0, 8, 97).astype("u1").tobytes()
         keep(f"check/{name}", bytes(head) + values)

@@ -299,13 +299,19 @@ typedef struct xent_linear_outputs {
     /* The same of weight [C, D] and bias [C], the latter also where no bias is given: dtype of the
      * weight, or F32 or F64 if that is wider. */
     const xent_tensor *grad_weight, *grad_bias;
+    /* The logits before logit_scale and softcap: F32 (F64 for F64), shape of the labels and then C.
+     * Asked for alone, without a total, they take no longer than the product. Labels decide about
+     * them as about the probability of the plain form: 0 where a row is ignored, which is not read,
+     * NaN where a bad label makes its row NaN. Labels that are all 0 give every row its logits. */
+    const xent_tensor *logits;
 } xent_linear_outputs;
 
 #define XENT_LINEAR_OUTPUTS_INIT                                                                   \
-    { sizeof(xent_linear_outputs), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+    { sizeof(xent_linear_outputs), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 /* Loss, gradients and row outputs of a batch whose logits are features*weight^T + bias, without
- * ever holding more than some rows of them (at most 32 MB of logits, or 64 rows).
+ * ever holding more than some rows of them (at most 32 MB of logits, or 64 rows) unless they are an
+ * output; without gradients, none at all.
  *   features  F32/F64/BF16/F16, shape [..., D], any strides
  *   weight    the same dtype, [C, D], any strides (a [D, C] matrix: shape [C, D], strides swapped)
  *   bias      NULL or [C], the same dtype; for BF16 and F16 also F32
@@ -326,9 +332,11 @@ typedef struct xent_linear_outputs {
  * weight 0, have no part in any gradient, even where their features are NaN. With NaN or infinity
  * in the weight or in features that count, gradients are as the sums above: mostly NaN.
  *
- * Memory: a block of the heap for the chunk of rows, its features and panels of the products: at
- * most 32 MB of logits (more from 131072 classes on, since it holds at least 64 rows), up to 4096
- * rows of features, and for each task 1.4 MB (F64: 2.8 MB). */
+ * Memory: a block of the heap. For gradients, and for at most 64 classes, it holds a chunk of rows:
+ * at most 32 MB of logits (more from 131072 classes on, since it holds at least 64 rows) and up to
+ * 4096 rows of features; and for each task 1.4 MB (F64: 2.8 MB). Else no logits are stored: up to
+ * 24 MB (32 under softcap), and for each task 4 KB (F64: 8 KB) more for each feature; from 4097
+ * features on (F64: 2049) it is as for gradients. */
 XENT_API xent_status xent_linear_cross_entropy(const xent_tensor *features,
                                                const xent_tensor *weight, const xent_tensor *bias,
                                                const xent_tensor *labels,

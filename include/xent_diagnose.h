@@ -55,8 +55,9 @@
  * Rows are assumed to be independent given their labels; frames of a clip and pixels of an object
  * are right or wrong together, and count for more than they are. Two tests allow for it: shifts ask
  * for a gain in a fifth of the rows, so that a model that follows its labels late gets a note; and
- * permuted ids ask for a second sign test, in which a run of equal labels counts once: above the
- * level the finding is a warning, above 1 % a note. A model that is always late, on labels that
+ * permuted ids, shuffled labels and what is worse than chance must show as well where runs of equal
+ * labels, or areas of a map, count once: if permuted ids show there above the level only, the
+ * finding is a warning, above 1 % a note. A model that is always late, on labels that
  * change often, cannot be told from labels that are shifted, nor a first part that is right from
  * others that are right by chance alone from repeated labels. A hard class 0 whose failures are as
  * sure and as varied as all rows is taken for a mark (a warning).
@@ -93,7 +94,8 @@ typedef struct xent_evidence {
 typedef struct xent_finding {
     const char *id;     /* stable: "labels-shifted"; static memory */
     int32_t severity;   /* XENT_NOTE, XENT_WARNING, XENT_MISTAKE */
-    int32_t unscorable; /* 1: xent_cross_entropy refuses this batch because of it */
+    int32_t unscorable; /* 1: xent_cross_entropy refuses this batch because of it, or ("too-large")
+                         * the diagnosis does */
     int32_t evidence_count;
     int32_t reserved; /* 0 */
     const xent_evidence *evidence;
@@ -119,10 +121,9 @@ XENT_API xent_status xent_diagnose(const xent_tensor *logits, const xent_tensor 
 /* A batch in parts, as one whose logits are larger than memory. Of `logits` only shape and dtype
  * are read here; the labels are read to the end, unless the two do not fit together: then their
  * data may be NULL, and the diagnosis is finished at once (xent_diagnosis_scorable says 0).
- * Memory: some 40 bytes a row, 40 a class, and for up to 1000 classes a table of classes^2 counts
- * of 4 bytes, for more up to 60 bytes a row; and a few rows of logits. At most 2^31 - 2 rows
- * (XENT_BAD_ARGUMENT). Options are copied; the executor must live until the diagnosis is
- * finished. */
+ * Memory: some 40 bytes a row and 70 a class, up to 16 rows of logits a thread, and for up to 1000
+ * classes a table of classes^2 counts of 4 bytes. More than 2^31 - 2 rows or classes are a finding.
+ * Options are copied; the executor must live until the diagnosis is finished. */
 XENT_API xent_status xent_diagnosis_begin(const xent_tensor *logits, const xent_tensor *labels,
                                           const xent_options *options, xent_diagnosis **diagnosis,
                                           xent_error *error);
@@ -145,7 +146,7 @@ XENT_API xent_status xent_diagnosis_finish(xent_diagnosis *diagnosis, xent_error
 XENT_API int32_t xent_diagnosis_count(const xent_diagnosis *diagnosis);
 XENT_API const xent_finding *xent_diagnosis_finding(const xent_diagnosis *diagnosis, int32_t index);
 
-/* 1 if xent_cross_entropy takes this batch; else 0. */
+/* 1 if xent_cross_entropy takes this batch, and a diagnosis can count it; else 0. */
 XENT_API int32_t xent_diagnosis_scorable(const xent_diagnosis *diagnosis);
 
 /* The batch as xent_cross_entropy scores it, unweighted and without smoothing; bad labels are left

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# need.sh build|test|bench: looks for the tools of a goal; installs the Debian packages of those that are missing, as
+# need.sh build|demo|test|bench: looks for the tools of a goal; installs the Debian packages of those that are missing, as
 # root or through sudo, or prints their names and stops.
 set -eu
 
@@ -23,6 +23,9 @@ need pkg-config program pkg-config
 need libjansson-dev header jansson.h
 need libzip-dev header zip.h
 need zlib1g-dev header zlib.h
+if [ "${1:-}" = demo ] || [ "${1:-}" = test ]; then
+    need dataset-fashion-mnist test -d /usr/share/datasets/fashion-mnist
+fi
 if [ "${1:-}" = test ]; then
     need g++ program g++
     need clang builds clang
@@ -38,12 +41,12 @@ if [ "${1:-}" = test ]; then
     need python3 program python3
     need python3-venv python3 -c 'import ensurepip, venv'
     need gzip program gzip
-    need dataset-fashion-mnist test -d /usr/share/datasets/fashion-mnist
 fi
 if [ "${1:-}" = bench ]; then
     need g++ program g++
     need python3 program python3
     need python3-venv python3 -c 'import ensurepip, venv'
+    need libopenblas0-pthread python3 -c 'import ctypes; ctypes.CDLL("libopenblas.so.0")'
     need python3-dev python3 -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")'
 fi
 [ -n "$missing" ] || exit 0

@@ -9,12 +9,13 @@
 #include <inttypes.h>
 
 /* The tensors that are the linear form's own. */
-enum { GRAD_FEATURES, GRAD_WEIGHT, GRAD_BIAS, GRADS };
+enum { GRAD_FEATURES, GRAD_WEIGHT, GRAD_BIAS, LOGITS, OWN };
 
-static void list_grads(const xent_linear_outputs *outputs, named_tensor list[GRADS]) {
+static void list_own(const xent_linear_outputs *outputs, named_tensor list[OWN]) {
     list[GRAD_FEATURES] = (named_tensor){"outputs.grad_features", outputs->grad_features};
     list[GRAD_WEIGHT] = (named_tensor){"outputs.grad_weight", outputs->grad_weight};
     list[GRAD_BIAS] = (named_tensor){"outputs.grad_bias", outputs->grad_bias};
+    list[LOGITS] = (named_tensor){"outputs.logits", outputs->logits};
 }
 
 static xent_outputs row_outputs(const xent_linear_outputs *outputs) {
@@ -35,20 +36,20 @@ static xent_status check_each(const xent_tensor *features, const xent_tensor *we
                               xent_error *error) {
     const named_tensor inputs[] = {{"features", features}, {"weight", weight}, {"bias", bias}};
     const xent_outputs rows = row_outputs(outputs);
-    named_tensor list[OUTPUTS], grads[GRADS];
+    named_tensor list[OUTPUTS], own[OWN];
     if (!features || !weight)
         return fail(error, XENT_BAD_ARGUMENT,
                     "%s NULL: pass a tensor, for example xent_matrix(data, XENT_F32, %s).",
                     features ? "weight is" : "features are",
                     features ? "classes, features" : "rows, features");
     list_outputs(&rows, list);
-    list_grads(outputs, grads);
+    list_own(outputs, own);
     xent_status status = check_tensors(inputs, 3, error);
     if (status == XENT_OK)
         status = check_each_of_labels(labels, options, error);
     if (status == XENT_OK)
         status = check_tensors(list, OUTPUTS, error);
-    return status == XENT_OK ? check_tensors(grads, GRADS, error) : status;
+    return status == XENT_OK ? check_tensors(own, OWN, error) : status;
 }
 
 /* ---- dtypes ---------------------------------------------------------------------------------- */
@@ -174,8 +175,8 @@ static xent_status check_grad(named_tensor grad, const xent_tensor *of, const ch
 
 static xent_status check_grads(const xent_tensor *features, const xent_tensor *weight,
                                const xent_linear_outputs *outputs, xent_error *error) {
-    named_tensor list[GRADS];
-    list_grads(outputs, list);
+    named_tensor list[OWN];
+    list_own(outputs, list);
     const xent_tensor *bias = list[GRAD_BIAS].tensor;
     xent_status status = check_grad(list[GRAD_FEATURES], features, "the features", false, error);
     if (status == XENT_OK)
@@ -189,6 +190,25 @@ static xent_status check_grads(const xent_tensor *features, const xent_tensor *w
                              : status;
 }
 
+static xent_status check_logits_output(const xent_tensor *features, const xent_tensor *weight,
+                                       const xent_linear_outputs *outputs, xent_error *error) {
+    char shape[SHAPE_TEXT], wanted[SHAPE_TEXT];
+    const xent_tensor logits = logits_of(features, weight), *output = outputs->logits;
+    const int32_t lane = features->dtype == XENT_F64 ? XENT_F64 : XENT_F32;
+    if (output && output->dtype != lane)
+        return fail(error, XENT_BAD_DTYPE,
+                    "outputs.logits has dtype %s but must be %s, in which logits of %s features "
+                    "are computed.",
+                    dtype_name(output->dtype), dtype_name(lane), dtype_name(features->dtype));
+    if (output && !same_shape(output, &logits))
+        return fail(error, XENT_BAD_SHAPE,
+                    "outputs.logits has shape %s but must have the shape of the labels with the "
+                    "%" PRId64 " classes as last axis, %s.",
+                    shape_text(shape, output->ndim, output->shape), weight->shape[0],
+                    shape_text(wanted, logits.ndim, logits.shape));
+    return XENT_OK;
+}
+
 static xent_status check_no_overlap(const xent_tensor *features, const xent_tensor *weight,
                                     const xent_tensor *bias, const xent_tensor *labels,
                                     const xent_options *options, const xent_linear_outputs *outputs,
@@ -199,11 +219,11 @@ static xent_status check_no_overlap(const xent_tensor *features, const xent_tens
                                               {"the labels", labels},
                                               {"options.class_weight", options->class_weight},
                                               {"options.row_weight", options->row_weight}};
-    named_tensor list[GRADS + OUTPUTS];
+    named_tensor list[OWN + OUTPUTS];
     const xent_outputs rows = row_outputs(outputs);
-    list_grads(outputs, list);
-    list_outputs(&rows, list + GRADS);
-    return check_overlap(inputs, MOST_INPUTS, list, GRADS + OUTPUTS, false, options, error);
+    list_own(outputs, list);
+    list_outputs(&rows, list + OWN);
+    return check_overlap(inputs, MOST_INPUTS, list, OWN + OUTPUTS, false, options, error);
 }
 
 /* What belongs to the logits, once there is a shape for them. */
@@ -240,6 +260,8 @@ xent_status check_linear_arguments(const xent_tensor *features, const xent_tenso
         status = check_companions(features, weight, labels, options, outputs, error);
     if (status == XENT_OK)
         status = check_grads(features, weight, outputs, error);
+    if (status == XENT_OK)
+        status = check_logits_output(features, weight, outputs, error);
     if (status == XENT_OK)
         status = check_no_overlap(features, weight, bias, labels, options, outputs, error);
     return status;

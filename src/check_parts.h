@@ -75,7 +75,7 @@ xent_status check_outputs(const xent_outputs *outputs, const xent_tensor *logits
 
 /* Outputs against themselves, each other, the values to be ignored and all inputs. in_place: the
  * first output may be the first input, which are the logits. */
-enum { MOST_INPUTS = 6, MOST_OUTPUTS = 10 };
+enum { MOST_INPUTS = 6, MOST_OUTPUTS = 11 };
 xent_status check_overlap(const named_tensor *inputs, int inputs_given, const named_tensor *outputs,
                           int outputs_given, bool in_place, const xent_options *options,
                           xent_error *error);

@@ -5,8 +5,8 @@
 #include "check_parts.h"
 #include "layout.h"
 
-/* The bytes of [rows, columns] elements, or of [rows] where ndim is 1 and columns 1, if that is what
- * the tensor has, in one piece and not empty; else 0. */
+/* The bytes of [rows, columns] elements, or of [rows] where ndim is 1 and columns 1, if that is
+ * what the tensor has, in one piece and not empty; else 0. */
 static uintptr_t piece_size(const xent_tensor *tensor, int ndim, int64_t rows, int64_t columns) {
     uintptr_t size = (uintptr_t)dtype_size(tensor->dtype);
     if (!tensor->data || tensor->ndim != ndim || tensor->shape[0] != rows ||

@@ -2,211 +2,15 @@
  * The linear form: the logits of a chunk of rows as a product, the plain form on them in place, and
  * from the gradient that it leaves there the gradients of features and weight as products.
  *
- * A chunk holds rows that count (or are to be NaN); others are never read. The gradient of the bias
- * is that of the weight of a feature that is always 1, which each row of the chunk ends with. */
+ * A chunk holds rows that count (or are to be NaN); others are never read. */
 #include "linear.h"
 
-#include "call.h"
 #include "fail.h"
 #include "labels.h"
 #include "linear_gradient.h"
-#include "linear_memory.h"
-#include "product.h"
+#include "linear_job.h"
 #include "tasks.h"
 #include "total.h"
-
-#include <string.h>
-
-/* What all chunks of a call share. */
-struct linear {
-    const layout *shape;
-    const linear_inputs *in;
-    const xent_options *options;
-    const xent_linear_outputs *out;
-    const xent_kernels *elements, *lanes; /* of the features and of what is computed with */
-    int64_t features, lane;               /* D, and bytes of a lane */
-    double denominator;
-    bool wants_grad, has_silent; /* has_silent: a row of the chunk has no gradient */
-    bool adds;                   /* to gradients of the weight that are there already */
-    int32_t width;               /* tasks of a product */
-    struct linear_memory memory;
-    struct call call;
-    layout chunk; /* the chunk as a batch of the plain form, its options and weights */
-    xent_options chunk_options;
-    xent_tensor chunk_weights;
-    int64_t count, lost;
-    xent_total *total;
-};
-
-/* ---- the chunk ---- */
-
-static char *row_of_lanes(const struct linear *job, int64_t i) {
-    return job->memory.features_and_one + i * (job->features + 1) * job->lane;
-}
-
-static void set_lane(const struct linear *job, void *to, double value) {
-    job->lanes->narrow(&value, 1, to, 1);
-}
-
-static void gather_features(const struct linear *job) {
-    const row_view *view = &job->shape->logits;
-    for (int64_t i = 0; i < job->count; i++) {
-        char *to = row_of_lanes(job, i);
-        job->elements->to_lanes(row_address(view, job->memory.rows[i]), job->features,
-                                view->class_stride, to);
-        set_lane(job, to + job->features * job->lane, 1);
-    }
-}
-
-/* A row without a gradient: its features, which may be NaN, have no part in the weight's. */
-static bool is_silent(const struct linear *job, int64_t i) {
-    bool weighed = job->options->row_weight != NULL;
-    return job->denominator == 0 || (weighed && job->memory.weights[i] == 0);
-}
-
-static void silence_rows(const struct linear *job) {
-    for (int64_t i = 0; i < job->count; i++)
-        if (is_silent(job, i))
-            memset(row_of_lanes(job, i), 0, (size_t)((job->features + 1) * job->lane));
-}
-
-/* ---- products ---- */
-
-static matrix lanes_matrix(const struct linear *job, const void *data, int64_t row_stride,
-                           int64_t column_stride) {
-    return (matrix){.data = data,
-                    .kernels = job->lanes,
-                    .element_size = job->lane,
-                    .row_stride = row_stride,
-                    .column_stride = column_stride};
-}
-
-static matrix weight_matrix(const struct linear *job, int row_axis) {
-    const xent_tensor *weight = job->in->weight;
-    return (matrix){.data = weight->data,
-                    .kernels = job->elements,
-                    .element_size = dtype_size(weight->dtype),
-                    .row_stride = weight->stride[row_axis],
-                    .column_stride = weight->stride[1 - row_axis]};
-}
-
-static void multiply(const struct linear *job, const struct product *product) {
-    run_product(product, job->options, job->width, job->memory.products);
-}
-
-static void find_logits(const struct linear *job) {
-    struct product product = {
-        .rows = job->count,
-        .columns = job->shape->classes,
-        .depth = job->features,
-        .lane_bytes = job->lane,
-        .a = lanes_matrix(job, job->memory.features_and_one, job->features + 1, 1),
-        .b = weight_matrix(job, 1),
-        .start = job->in->bias ? job->memory.bias : NULL,
-        .out = job->memory.logits,
-        .out_stride = job->shape->classes};
-    multiply(job, &product);
-}
-
-static void find_grad_features(const struct linear *job) {
-    struct product product = {.rows = job->count,
-                              .columns = job->features,
-                              .depth = job->shape->classes,
-                              .lane_bytes = job->lane,
-                              .a = lanes_matrix(job, job->memory.logits, job->shape->classes, 1),
-                              .b = weight_matrix(job, 0),
-                              .out = job->memory.grad_features,
-                              .out_stride = job->features};
-    multiply(job, &product);
-}
-
-/* What rows [row, row + rows) of the chunk add to the gradient of features [first, first + columns)
- * of the weight; feature D is the one of the bias. */
-static void add_product(const struct linear *job, int64_t row, int64_t rows,
-                        const xent_tensor *grad, int64_t first, int64_t columns) {
-    const int64_t classes = job->shape->classes;
-    const char *logits = job->memory.logits + row * classes * job->lane;
-    bool is_lanes = first == 0 && dtype_size(grad->dtype) == job->lane && grad->stride[1] == 1;
-    struct gradient_sum sum = {.gradient = grad, .lanes = job->lanes, .adds = job->adds};
-    struct product product = {
-        .rows = classes,
-        .columns = columns,
-        .depth = rows,
-        .lane_bytes = job->lane,
-        .a = lanes_matrix(job, logits, 1, classes),
-        .b = lanes_matrix(job, row_of_lanes(job, row) + first * job->lane, job->features + 1, 1),
-        .out = is_lanes ? grad->data : NULL,
-        .out_stride = grad->stride[0],
-        .sink = add_gradient,
-        .context = &sum,
-        .adds = job->adds};
-    multiply(job, &product);
-}
-
-/* PRODUCT_DEPTH rows at a time. */
-static void add_grad_weight(struct linear *job) {
-    const xent_tensor *weight = job->out->grad_weight, *bias = job->out->grad_bias;
-    for (int64_t row = 0; row < job->count; row += PRODUCT_DEPTH) {
-        int64_t left = job->count - row, rows = left < PRODUCT_DEPTH ? left : PRODUCT_DEPTH;
-        if (weight)
-            add_product(job, row, rows, weight, 0, job->features);
-        if (bias)
-            add_product(job, row, rows, bias, job->features, 1);
-        job->adds = true;
-    }
-}
-
-/* ---- what the caller gets ---- */
-
-static void put_double(const row_view *view, int64_t row, double value) {
-    if (view->data)
-        xent_kernels_for(view->dtype)->narrow(&value, 1, row_address(view, row), 1);
-}
-
-static void put_prediction(const row_view *view, int64_t row, int64_t value) {
-    int32_t narrow = (int32_t)value;
-    if (view->data && view->dtype == XENT_I64)
-        memcpy(row_address(view, row), &value, sizeof value);
-    else if (view->data)
-        memcpy(row_address(view, row), &narrow, sizeof narrow);
-}
-
-/* NULL: all 0. */
-static void put_grad_features(const struct linear *job, int64_t row, const char *lanes) {
-    const row_view *view = &job->shape->grad;
-    const int64_t some = 256;
-    double values[256] = {0};
-    for (int64_t d = 0; view->data && d < job->features; d += some) {
-        int64_t n = job->features - d < some ? job->features - d : some;
-        if (lanes)
-            job->lanes->widen(lanes + d * job->lane, n, 1, values);
-        job->elements->narrow(values, n, class_address(view, row_address(view, row), d),
-                              view->class_stride);
-    }
-}
-
-static void skip_row(const struct linear *job, int64_t row) {
-    const layout *to = job->shape;
-    put_double(&to->loss, row, 0);
-    put_double(&to->lse, row, 0);
-    put_double(&to->label_probability, row, 0);
-    put_double(&to->entropy, row, 0);
-    put_prediction(&to->prediction, row, -1);
-    put_grad_features(job, row, NULL);
-}
-
-static void write_row(const struct linear *job, int64_t i) {
-    const layout *to = job->shape;
-    const struct linear_memory *from = &job->memory;
-    int64_t row = from->rows[i];
-    put_double(&to->loss, row, from->loss[i]);
-    put_double(&to->lse, row, from->lse[i]);
-    put_double(&to->label_probability, row, from->label_probability[i]);
-    put_double(&to->entropy, row, from->entropy[i]);
-    put_prediction(&to->prediction, row, from->prediction[i]);
-    put_grad_features(
-        job, row, is_silent(job, i) ? NULL : from->grad_features + i * job->features * job->lane);
-}
 
 /* ---- chunk after chunk ---- */
 
@@ -219,36 +23,50 @@ static void add_found(const struct linear *job, xent_total *found) {
     xent_total_merge(job->total, found);
 }
 
-static void run_chunk(struct linear *job) {
+static void score_chunk(struct linear *job) {
     xent_total found;
-    if (job->count == 0)
-        return;
-    gather_features(job);
-    find_logits(job);
     job->chunk.rows = job->count;
     run_call(&job->call, job->lost == 0, job->denominator, &found);
     add_found(job, &found);
-    if (job->wants_grad)
-        silence_rows(job);
-    if (job->shape->grad.data)
+}
+
+static void store_logits(const struct linear *job) {
+    find_logits(job);
+    for (int64_t i = 0; job->out->logits && i < job->count; i++)
+        write_logits(job, i, 0, job->shape->classes,
+                     job->memory.logits + i * job->shape->classes * job->lane);
+}
+
+static void run_chunk(struct linear *job) {
+    if (job->count == 0)
+        return;
+    take_features(job);
+    if (job->memory.forward)
+        look_at_logits(job);
+    else
+        store_logits(job);
+    if (job->wants_scores)
+        score_chunk(job);
+    if (job->out->grad_features)
         find_grad_features(job);
     if (job->out->grad_weight || job->out->grad_bias)
         add_grad_weight(job);
-    for (int64_t i = 0; i < job->count; i++)
+    for (int64_t i = 0; job->wants_scores && i < job->count; i++)
         write_row(job, i);
-    job->count = job->lost = 0;
+    job->count = job->lost = job->silent = 0;
 }
 
 static void add_row(struct linear *job, int64_t row, int64_t label) {
     bool lost = label == LABEL_BAD && job->options->on_bad_label == XENT_BAD_LABEL_NAN;
     if (label < 0 && !lost) {
-        skip_row(job, row);
+        leave_row_out(job, row);
         return;
     }
     job->memory.rows[job->count] = row;
     job->memory.labels[job->count] = lost ? -1 : label;
     job->memory.weights[job->count] = row_weight_at(job->shape, row);
     job->lost += lost;
+    job->silent += is_silent(job, job->count);
     job->count++;
     if (job->count == job->memory.chunk_rows)
         run_chunk(job);
@@ -300,7 +118,17 @@ static bool begin_chunk(struct linear *job, bool wants_total) {
     job->chunk_options.ignore_count = 0;
     job->chunk_options.row_weight = job->options->row_weight ? &job->chunk_weights : NULL;
     set_layout(&job->chunk, &logits, &labels, &job->chunk_options, &outputs);
-    return begin_call(&job->call, &job->chunk, &job->chunk_options, &outputs, wants_total);
+    if (!begin_call(&job->call, &job->chunk, &job->chunk_options, &outputs, wants_total))
+        return false;
+    job->call.plan.known = memory->forward ? &memory->known : NULL;
+    return true;
+}
+
+/* Rows of few classes go side by side, so that their logits are stored. */
+static bool is_forward(const struct linear *job) {
+    bool are_few = job->shape->classes <= TILE && job->options->softcap == 0;
+    return !job->wants_grad && !(job->wants_scores && are_few) &&
+           can_forward(job->features, job->lane);
 }
 
 static int32_t choose_width(const struct linear *job) {
@@ -335,8 +163,14 @@ xent_status run_linear(const layout *shape, const linear_inputs *inputs,
     }
     job.lanes = xent_kernels_for(job.lane == 8 ? XENT_F64 : XENT_F32);
     job.wants_grad = outputs->grad_features || outputs->grad_weight || outputs->grad_bias;
+    job.wants_scores = wants_total || job.wants_grad || outputs->loss || outputs->lse ||
+                       outputs->prediction || outputs->label_probability || outputs->entropy;
     plan_memory(&job.memory, shape->rows, shape->classes, job.features, job.lane);
+    if (is_forward(&job))
+        plan_forward(&job.memory, shape->rows, options->softcap > 0);
     job.width = choose_width(&job);
+    if (!job.memory.forward)
+        shorten_chunk(&job.memory, job.width);
     if (!take_memory(&job.memory, job.width))
         return fail(error, XENT_NO_MEMORY,
                     "out of memory: the logits of %lld rows at a time need %zu bytes with all "

@@ -11,7 +11,8 @@ typedef struct linear_inputs {
 } linear_inputs;
 
 /* shape: of the labels, with the features and their gradient in the place of the logits and
- * theirs, and as many classes as the weight has. counts: what step 2 found; losses and predictions
+ * theirs, logits that are an output in that of the probability, and as many classes as the weight
+ * has. counts: what step 2 found; losses and predictions
  * are added to it. Returns XENT_OK, or XENT_NO_MEMORY before anything is written. */
 xent_status run_linear(const layout *shape, const linear_inputs *inputs,
                        const xent_options *options, const xent_linear_outputs *outputs,

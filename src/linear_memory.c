@@ -35,24 +35,33 @@ static size_t reserve(size_t *end, size_t size) {
 /* Where each part begins; base: the piece, or NULL to learn its size. */
 static void divide(struct linear_memory *memory, int32_t width, char *base) {
     const size_t rows = (size_t)memory->chunk_rows, lane = (size_t)memory->lane;
+    const size_t stored = memory->forward ? 0 : rows, known = memory->forward ? rows : 0;
+    const size_t blocks = (size_t)((memory->classes - 1) / BLOCK + 1) * sizeof(xent_stats);
+    const size_t task = memory->forward ? product_block_scratch(memory->lane, memory->features)
+                                        : product_scratch(memory->lane);
     const size_t classes = times((size_t)memory->classes, lane);
     const size_t features = times((size_t)memory->features, lane);
     size_t end = 0, eights = times(rows, 8);
-    size_t logits = reserve(&end, times(rows, classes));
-    size_t with_one = reserve(&end, times(rows, features + lane));
-    size_t grads = reserve(&end, times(rows, features)), bias = reserve(&end, classes);
-    size_t products = reserve(&end, times((size_t)width, product_scratch(memory->lane)));
-    size_t columns[8];
-    for (int i = 0; i < 8; i++)
+    size_t logits = reserve(&end, times(stored, classes));
+    size_t gathered = reserve(&end, times(rows, features));
+    size_t grads = reserve(&end, times(stored, features)), bias = reserve(&end, classes);
+    size_t products = reserve(&end, times((size_t)width, task));
+    size_t found = reserve(&end, times(known, blocks));
+    size_t raw = reserve(&end, times(memory->bends ? known : 0, blocks));
+    size_t columns[9];
+    for (int i = 0; i < 9; i++)
         columns[i] = reserve(&end, eights);
     memory->size = end;
     if (!base)
         return;
     memory->logits = base + logits;
-    memory->features_and_one = base + with_one;
+    memory->gathered = base + gathered;
     memory->grad_features = base + grads;
     memory->bias = base + bias;
     memory->products = base + products;
+    memory->known.blocks = (xent_stats *)(void *)(base + found);
+    memory->known.raw = (xent_stats *)(void *)(base + raw);
+    memory->known.label_logit = (double *)(void *)(base + columns[8]);
     memory->rows = (int64_t *)(void *)(base + columns[0]);
     memory->labels = (int64_t *)(void *)(base + columns[1]);
     memory->prediction = (int64_t *)(void *)(base + columns[2]);
@@ -69,6 +78,36 @@ void plan_memory(struct linear_memory *memory, int64_t rows, int64_t classes, in
     memory->classes = classes;
     memory->features = features;
     memory->lane = lane;
+}
+
+/* Panels of a block of classes are there whole: of more features, they would be too large. */
+bool can_forward(int64_t features, int64_t lane) {
+    return features <= (16 << 20) / BLOCK / lane;
+}
+
+/* As many rows as features that are gathered and what is known of the rows have some MB for. */
+void plan_forward(struct linear_memory *memory, int64_t rows, bool bends) {
+    const int64_t least = 64, most = 4096, all = (8 << 20) / (int64_t)sizeof(xent_stats);
+    int64_t blocks = (memory->classes - 1) / BLOCK + 1;
+    int64_t known = all / (blocks < all ? blocks : all);
+    int64_t gathered = (16 << 20) / (memory->features * memory->lane + 1);
+    int64_t wanted = known < gathered ? known : gathered;
+    wanted = wanted < least ? least : wanted > most ? most : wanted;
+    memory->chunk_rows = wanted < rows ? wanted : rows;
+    memory->forward = true;
+    memory->bends = bends;
+}
+
+/* At least so many rows that packing the weight is little against the products. Chains of the
+ * gradient end with the chunk and after PRODUCT_DEPTH rows of it: a length that this divides may
+ * give way to another one without another bit. */
+void shorten_chunk(struct linear_memory *memory, int32_t width) {
+    const int64_t cached = 4 << 20, least = 4 * PRODUCT_DEPTH;
+    int64_t row = (memory->classes + memory->features) * memory->lane;
+    int64_t rows = cached / row * width / PRODUCT_DEPTH * PRODUCT_DEPTH;
+    rows = rows < least ? least : rows;
+    if (memory->chunk_rows % PRODUCT_DEPTH == 0 && rows < memory->chunk_rows)
+        memory->chunk_rows = rows;
 }
 
 bool take_memory(struct linear_memory *memory, int32_t width) {

@@ -6,6 +6,7 @@
 
 #define accept_denominator xent_private_accept_denominator
 #define accept_labels xent_private_accept_labels
+#define add_grad_weight xent_private_add_grad_weight
 #define add_gradient xent_private_add_gradient
 #define add_rows xent_private_add_rows
 #define begin_call xent_private_begin_call
@@ -13,6 +14,7 @@
 #define block_columns xent_private_block_columns
 #define block_factor xent_private_block_factor
 #define block_length xent_private_block_length
+#define can_forward xent_private_can_forward
 #define check_arguments xent_private_check_arguments
 #define check_count_arguments xent_private_check_count_arguments
 #define check_each_of_labels xent_private_check_each_of_labels
@@ -35,20 +37,30 @@
 #define dtype_name xent_private_dtype_name
 #define end_call xent_private_end_call
 #define fail xent_private_fail
+#define find_grad_features xent_private_find_grad_features
+#define find_logits xent_private_find_logits
 #define find_range xent_private_find_range
 #define finish_rows xent_private_finish_rows
 #define finish_sum xent_private_finish_sum
 #define give_back_memory xent_private_give_back_memory
 #define gradient_denominator xent_private_gradient_denominator
 #define is_plain_call xent_private_is_plain_call
+#define is_silent xent_private_is_silent
+#define know_block xent_private_know_block
 #define label_bits xent_private_label_bits
 #define lane_size xent_private_lane_size
+#define leave_row_out xent_private_leave_row_out
+#define lie_evenly xent_private_lie_evenly
 #define list_outputs xent_private_list_outputs
+#define look_at_logits xent_private_look_at_logits
 #define make_formula xent_private_make_formula
 #define make_label_layout xent_private_make_label_layout
 #define make_plan xent_private_make_plan
 #define merge_stats xent_private_merge_stats
+#define place_of_grad_features xent_private_place_of_grad_features
+#define plan_forward xent_private_plan_forward
 #define plan_memory xent_private_plan_memory
+#define product_block_scratch xent_private_product_block_scratch
 #define product_scratch xent_private_product_scratch
 #define quiet_malloc xent_private_quiet_malloc
 #define read_labels xent_private_read_labels
@@ -61,6 +73,7 @@
 #define row_beside xent_private_row_beside
 #define row_run xent_private_row_run
 #define row_weight_at xent_private_row_weight_at
+#define run_blocks xent_private_run_blocks
 #define run_call xent_private_run_call
 #define run_linear xent_private_run_linear
 #define run_on_pool xent_private_run_on_pool
@@ -73,10 +86,12 @@
 #define set_columns xent_private_set_columns
 #define set_layout xent_private_set_layout
 #define shape_text xent_private_shape_text
+#define shorten_chunk xent_private_shorten_chunk
 #define stage_logits xent_private_stage_logits
 #define stage_pitch xent_private_stage_pitch
 #define stats_of_column xent_private_stats_of_column
 #define sweep_rows xent_private_sweep_rows
+#define take_features xent_private_take_features
 #define take_memory xent_private_take_memory
 #define task_width xent_private_task_width
 #define unstage_gradient xent_private_unstage_gradient
@@ -84,5 +99,7 @@
 #define weight_at xent_private_weight_at
 #define weights_from xent_private_weights_from
 #define write_gradients xent_private_write_gradients
+#define write_logits xent_private_write_logits
+#define write_row xent_private_write_row
 
 #endif

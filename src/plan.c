@@ -35,16 +35,16 @@ static int choose_phase_rows(enum way way, int64_t classes) {
 }
 
 /* Classes that lie a page or more apart, often by a power of 2, meet in the same few places of the
- * caches and throw each other out: some rows of each class at a time are copied together, as many as
- * the stack has room for, and the gradient back. */
+ * caches and throw each other out: some rows of each class at a time are copied together, as many
+ * as the stack has room for, and the gradient back. */
 static int choose_stage_rows(const struct plan *plan, const xent_outputs *outputs) {
-    const int64_t page = 4096, room = 32768, least = 128;
+    const int64_t page = 4096, room = 32768, least = 128, ways = 8; /* of a first-level cache */
     const layout *shape = plan->shape;
     int64_t size = dtype_size(shape->logits.dtype), step = shape->logits.class_step;
     int64_t rows = room / size / shape->classes / MOST_ROWS * MOST_ROWS;
     bool far = plan->way == WAY_ACROSS && plan->neighbours && (step >= page || step <= -page);
     bool grad_fits = !shape->grad.data || rows_are_neighbours(&shape->grad);
-    bool pays = shape->classes > 1 && shape->rows >= least && rows >= least;
+    bool pays = shape->classes > ways && shape->rows >= least && rows >= least;
     return far && grad_fits && pays && !outputs->probability ? (int)rows : 0;
 }
 
@@ -116,6 +116,7 @@ void make_plan(struct plan *plan, const layout *shape, const xent_options *optio
     bool is_logits = options->logits_are == XENT_LOGITS;
     int64_t classes = shape->classes;
     plan->shape = shape;
+    plan->known = NULL;
     plan->options = options;
     plan->kernels = xent_kernels_for(shape->logits.dtype);
     plan->math = xent_math_functions();

@@ -14,6 +14,13 @@ enum way {
     WAY_BENT    /* softcap: one row at a time, block by block in double */
 };
 
+/* What is known of rows whose logits are nowhere by then: what sweeping them would find. */
+struct known_rows {
+    xent_stats *blocks;  /* [rows][blocks] */
+    xent_stats *raw;     /* BENT: the same before softcap */
+    double *label_logit; /* [rows], before softcap; 0 where a row is not counted */
+};
+
 struct plan {
     const layout *shape;
     const xent_options *options;
@@ -34,6 +41,7 @@ struct plan {
     bool keeps_terms;    /* E is needed after the statistics */
     bool keeps_in_place; /* .. and is kept in the gradient's own memory */
     int32_t split;       /* ALONG: tasks that share the blocks of one row */
+    const struct known_rows *known; /* not ACROSS; NULL: logits are read */
     bool streams;        /* E is computed again and the gradient written past the caches */
     size_t scratch_size; /* bytes that one task needs */
 };
@@ -42,7 +50,8 @@ struct plan {
  * order: a function of the shape alone, since it says which numbers are added first. */
 int64_t choose_group_rows(int64_t rows, int64_t classes);
 
-/* Sets all but formula, class_weight and all_counted, which the data decide, and split. There is
+/* Sets all but formula, class_weight and all_counted, which the data decide, and split. Nothing is
+ * known. There is
  * at least one row; shape and options must live as long. */
 void make_plan(struct plan *plan, const layout *shape, const xent_options *options,
                const xent_outputs *outputs, bool wants_total);
@@ -58,8 +67,8 @@ struct scratch {
 
 struct scratch divide_scratch(const struct plan *plan, void *memory);
 
-/* Elements from one class of the stage to the next: not a multiple of a page, so that the classes of
- * a row do not meet in the same few places of a cache. */
+/* Elements from one class of the stage to the next: not a multiple of a page, so that the classes
+ * of a row do not meet in the same few places of a cache. */
 int64_t stage_pitch(const struct plan *plan);
 
 /* Bytes of a lane of the logits' dtype. */

@@ -38,6 +38,14 @@ struct product {
 /* Bytes of scratch memory, aligned as malloc does, that one task of a product needs. */
 size_t product_scratch(int64_t lane_bytes);
 
+/* The same of a product that run_blocks takes. */
+size_t product_block_scratch(int64_t lane_bytes, int64_t depth);
+
+/* Computes it block by block into scratch memory. The sink takes each block of some rows and up to
+ * BLOCK columns, which begin at a multiple of that, while it is in a cache. out is NULL. */
+void run_blocks(const struct product *product, const xent_options *options, int32_t width,
+                void *scratch);
+
 /* Computes it in up to `width` tasks (from task_width) with width pieces of scratch. */
 void run_product(const struct product *product, const xent_options *options, int32_t width,
                  void *scratch);

@@ -49,27 +49,35 @@ static void add_block(const struct plan *plan, xent_stats *stats, xent_stats *bl
         merge_stats(stats, block, plan->formula.by.scale, plan->math);
 }
 
+/* lead: as the kernel has it, or NULL; n classes of block b. */
+static void find_block(const struct plan *plan, const void *x, int64_t n, int64_t b, void *e,
+                       int64_t next, xent_lead *lead, xent_stats *block) {
+    const double scale = plan->options->logit_scale;
+    if (plan->more)
+        plan->kernels->stats_more(x, n, scale, weights_from(plan, b * BLOCK), e, block);
+    else
+        plan->kernels->stats(x, n, scale, e, next, lead, block);
+}
+
 static void sweep_blocks(void *data, int64_t first, int64_t end) {
     const struct along *job = data;
     const struct plan *plan = job->plan;
-    const double scale = plan->formula.by.scale;
     xent_lead lead = {.known = false};
     for (int64_t b = first; b < end; b++) {
         const void *x = logit_address(plan, job->rows, job->row, b * BLOCK);
         int64_t n = block_length(plan, b), next = b + 1 < end ? block_length(plan, b + 1) : 0;
         void *e = job->terms ? job->terms + b * BLOCK * lane_size(plan) : NULL;
-        if (plan->more)
-            plan->kernels->stats_more(x, n, scale, weights_from(plan, b * BLOCK), e,
-                                      &job->blocks[b]);
-        else
-            plan->kernels->stats(x, n, scale, e, next, &lead, &job->blocks[b]);
+        find_block(plan, x, n, b, e, next, &lead, &job->blocks[b]);
     }
 }
 
 static void sweep_along(const struct plan *plan, struct scratch scratch, struct rows *rows,
                         int from, int i) {
     struct along job = row_along(plan, scratch, rows, from, i);
-    run_ranges(plan->options, plan->split, plan->blocks, sweep_blocks, &job);
+    if (plan->known)
+        job.blocks = plan->known->blocks + (rows->first + i) * plan->blocks;
+    else
+        run_ranges(plan->options, plan->split, plan->blocks, sweep_blocks, &job);
     for (int64_t b = 0; b < plan->blocks; b++)
         add_block(plan, &rows->stats[i], &job.blocks[b], b);
     set_columns(rows, i, &rows->stats[i]);
@@ -180,48 +188,80 @@ void bend_block(const struct plan *plan, const struct rows *rows, int i, int64_t
     plan->math->bend(z, n, plan->options->logit_scale, plan->options->softcap, slope);
 }
 
+/* Before softcap (raw) and under it. */
+static void find_bent_block(const struct plan *plan, const void *x, int64_t n, int64_t b,
+                            xent_stats *raw, xent_stats *block) {
+    const xent_kernels *doubles = xent_kernels_for(XENT_F64);
+    double z[BLOCK];
+    plan->kernels->widen(x, n, plan->shape->logits.class_stride, z);
+    doubles->stats(z, n, 1, NULL, 0, NULL, raw);
+    plan->math->bend(z, n, plan->options->logit_scale, plan->options->softcap, NULL);
+    if (plan->more)
+        doubles->stats_more(z, n, 1, weights_from(plan, b * BLOCK), NULL, block);
+    else
+        doubles->stats(z, n, 1, NULL, 0, NULL, block);
+}
+
+void know_block(const struct plan *plan, const struct known_rows *known, int64_t row, int64_t b,
+                const void *x) {
+    int64_t n = block_length(plan, b), place = row * plan->blocks + b;
+    if (plan->way == WAY_BENT)
+        find_bent_block(plan, x, n, b, &known->raw[place], &known->blocks[place]);
+    else
+        find_block(plan, x, n, b, NULL, 0, NULL, &known->blocks[place]);
+}
+
+static void take_bent_block(const struct plan *plan, const struct rows *rows, int i, int64_t b,
+                            xent_stats *raw, xent_stats *block) {
+    const int64_t place = (rows->first + i) * plan->blocks + b;
+    if (!plan->known) {
+        find_bent_block(plan, logit_address(plan, rows, i, b * BLOCK), block_length(plan, b), b,
+                        raw, block);
+        return;
+    }
+    *raw = plan->known->raw[place];
+    *block = plan->known->blocks[place];
+}
+
 /* The prediction is of the raw logits, since softcap makes equals of the largest. */
 static void sweep_bent(const struct plan *plan, struct rows *rows, int i) {
-    const row_view *logits = &plan->shape->logits;
-    const xent_kernels *doubles = xent_kernels_for(XENT_F64);
-    double z[BLOCK], largest = -INFINITY;
+    double largest = -INFINITY;
     int64_t prediction = -1;
     for (int64_t b = 0; b < plan->blocks; b++) {
-        const void *x = logit_address(plan, rows, i, b * BLOCK);
-        int64_t n = block_length(plan, b);
         xent_stats raw, block;
-        plan->kernels->widen(x, n, logits->class_stride, z);
-        doubles->stats(z, n, 1, NULL, 0, NULL, &raw);
+        take_bent_block(plan, rows, i, b, &raw, &block);
         if (raw.arg >= 0 && raw.max > largest) {
             largest = raw.max;
             prediction = raw.arg + b * BLOCK;
         }
-        plan->math->bend(z, n, plan->options->logit_scale, plan->options->softcap, NULL);
-        if (plan->more)
-            doubles->stats_more(z, n, 1, weights_from(plan, b * BLOCK), NULL, &block);
-        else
-            doubles->stats(z, n, 1, NULL, 0, NULL, &block);
         add_block(plan, &rows->stats[i], &block, b);
     }
     set_columns(rows, i, &rows->stats[i]);
     rows->prediction[i] = rows->stats[i].poisoned ? -1 : prediction;
 }
 
-static void read_label_logits(const struct plan *plan, struct rows *rows, int from, int count) {
-    xent_columns *columns = &rows->columns;
+static void pick_label_logits(const struct plan *plan, struct rows *rows, int from, int count) {
     static const double none; /* 0 in every dtype */
     const void *address[MOST_ROWS];
     address[0] = &none;
     for (int i = from; i < from + count; i++)
         address[i - from] =
             rows->kind[i] == ROW_COUNTED ? logit_address(plan, rows, i, rows->label[i]) : &none;
-    plan->kernels->pick(address, count, columns->label_logit + from);
+    plan->kernels->pick(address, count, rows->columns.label_logit + from);
+}
+
+static void read_label_logits(const struct plan *plan, struct rows *rows, int from, int count) {
+    xent_columns *columns = &rows->columns;
+    if (!plan->known)
+        pick_label_logits(plan, rows, from, count);
+    for (int i = from; plan->known && i < from + count; i++)
+        columns->label_logit[i] = plan->known->label_logit[rows->first + i];
     for (int i = from; !plan->formula.by.plain && i < from + count; i++)
         columns->label_slope[i] = plan->formula.by.scale;
     for (int i = from; plan->way == WAY_BENT && i < from + count; i++)
         if (rows->kind[i] == ROW_COUNTED)
-            bend_block(plan, rows, i, rows->label[i], 1, &columns->label_logit[i],
-                       &columns->label_slope[i]);
+            plan->math->bend(&columns->label_logit[i], 1, plan->options->logit_scale,
+                             plan->options->softcap, &columns->label_slope[i]);
 }
 
 /* Where E is kept where the logits are, the label's is read before; else after, when the row is in

@@ -12,6 +12,11 @@
 void sweep_rows(const struct plan *plan, struct scratch scratch, struct rows *rows, int from,
                 int count);
 
+/* What sweep_rows will take as known of block b of a row, whose n consecutive logits lie at x. Not
+ * ACROSS. */
+void know_block(const struct plan *plan, const struct known_rows *known, int64_t row, int64_t b,
+                const void *x);
+
 /* ALONG: one row, whose blocks several tasks may share. */
 struct along {
     const struct plan *plan;

@@ -69,7 +69,7 @@ xent_status xent_cross_entropy(const xent_tensor *logits, const xent_tensor *lab
     return status;
 }
 
-/* The rows of the features take the place of those of logits. */
+/* The rows of the features take the place of those of logits, which may be an output instead. */
 static void set_linear_layout(layout *shape, const linear_inputs *inputs, const xent_tensor *labels,
                               const xent_options *options, const xent_linear_outputs *given) {
     xent_outputs outputs = XENT_OUTPUTS_INIT;
@@ -79,6 +79,7 @@ static void set_linear_layout(layout *shape, const linear_inputs *inputs, const 
     outputs.label_probability = given->label_probability;
     outputs.entropy = given->entropy;
     outputs.grad = given->grad_features;
+    outputs.probability = given->logits;
     set_layout(shape, inputs->features, labels, options, &outputs);
     shape->classes = inputs->weight->shape[0];
 }

@@ -34,6 +34,7 @@ class Bench(unittest.TestCase):
     def setUpClass(cls):
         cls.core = run(os.environ["XENT_BENCH"], "--smoke")
         cls.checked = run(sys.executable, bench("check.py"), "--smoke", os.environ["XENT_CLI"])
+        cls.linear = run(sys.executable, bench("linear.py"), "--smoke", os.environ["XENT_SHARED_LIBRARY"])
         cls.peers = run(sys.executable, bench("peers.py"), "--smoke", os.environ["XENT_SHARED_LIBRARY"])
 
     def test_the_library(self):
@@ -64,6 +65,13 @@ class Bench(unittest.TestCase):
             self.assertEqual(set(case["seconds"]), {"loss", "check"})
             self.assertGreater(case["ratio"], 0)
 
+    def test_the_linear_form(self):
+        found = json.loads(self.linear)
+        self.assertEqual([case["shape"] for case in found["cases"]], [[300, 20, 10], [40, 30, 1100]])
+        for case in found["cases"]:
+            self.assertGreaterEqual(set(case["seconds"]), {"logits", "loss", "train", "all"})
+            self.assertEqual(set(case["ratios"]), set() if found["missing"] else {"logits", "loss", "train", "all"})
+
     def report(self, folder, *words):
         run(sys.executable, bench("report.py"), "--docs", folder, *words, os.path.join(folder, "results.json"))
         with open(os.path.join(folder, "performance.md"), encoding="utf-8") as file:
@@ -82,8 +90,10 @@ class Bench(unittest.TestCase):
             page = self.report(folder, "--peers", peers, "--command", "make bench")
             checked = self.write(folder, "checked", self.checked)
             page = self.report(folder, "--check", checked, "--command", "make bench")
+            page = self.report(folder, "--linear", self.write(folder, "linear", self.linear), "--command", "make bench")
             self.assertEqual(self.report(folder), page)
-            for text in ("| measured | ", "| 13 x 50257 | f32 |", "[16, 19, 5, 5]", "| 300 x 10 | bf16 |", "| 200 x 1000 | bf16 |"):
+            for text in ("| measured | ", "| 13 x 50257 | f32 |", "[16, 19, 5, 5]", "| 300 x 10 | bf16 |", "| 200 x 1000 | bf16 |",
+                         "| 40 x 30 x 1100 | "):
                 self.assertIn(text, page)
             if "torch" not in json.loads(self.peers)["versions"]:
                 self.assertIn("- torch_eager, f32 300 x 10: ModuleNotFoundError", page)

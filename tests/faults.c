@@ -93,6 +93,11 @@ static void repeat_each(struct batch *b) {
 static void shuffle(struct batch *b) {
     relabel(b, any_order);
 }
+/* Labels in order, of logits that are not. */
+static void sort_labels(struct batch *b) {
+    for (int i = 0; i < ROWS; i++)
+        b->label[i] = i / (ROWS / CLASSES);
+}
 /* [B, T, C] whose logits predict the next token. */
 static void causal(struct batch *b) {
     const int64_t shape[] = {20, 50, CLASSES};
@@ -116,6 +121,20 @@ static void rename_classes(struct batch *b) {
 static void rotate_classes(struct batch *b) {
     for (int i = 0; i < ROWS; i++)
         b->label[i] = (b->label[i] + 1) % CLASSES;
+}
+static void rename_faint(struct batch *b) {
+    scale(b, 0.01f);
+    rename_classes(b);
+}
+/* Of a tree: each leaf's rows are equal, and most of them have its label. */
+static void rename_leaves(struct batch *b) {
+    enum { LEAVES = 120 };
+    for (int i = LEAVES; i < ROWS; i++) {
+        const float *leaf = b->logits + i % LEAVES * CLASSES;
+        memcpy(b->logits + i * CLASSES, leaf, CLASSES * sizeof *leaf);
+        b->label[i] = chance(&b->dice, 85) ? b->label[i % LEAVES] : b->label[i];
+    }
+    rename_classes(b);
 }
 static void exchange_two(struct batch *b) {
     for (int i = 0; i < ROWS; i++)
@@ -277,6 +296,18 @@ static void integers(struct batch *b) {
 static void extra_axis(struct batch *b) {
     b->y = xent_matrix(b->label, XENT_I64, ROWS, 1);
 }
+static void no_classes(struct batch *b) {
+    b->x.shape[1] = 0;
+}
+static void no_axes(struct batch *b) {
+    b->x.ndim = 0;
+}
+/* Nothing of them is read. */
+enum { TOO_MANY = INT32_MAX };
+static void count_too_many(struct batch *b) {
+    b->x = xent_matrix(b->logits, XENT_F32, TOO_MANY, 1);
+    b->y = xent_vector(b->label, XENT_U8, TOO_MANY);
+}
 /* As many positions as classes, and the two exchanged. */
 static void transpose_square(struct batch *b) {
     const int64_t shape[] = {ROWS / CLASSES, CLASSES, CLASSES};
@@ -284,6 +315,16 @@ static void transpose_square(struct batch *b) {
     b->x.stride[1] = 1;
     b->x.stride[2] = CLASSES;
     b->y = xent_ndarray(b->label, XENT_I64, 2, shape);
+}
+
+/* f64 far from 0, where a float tells none of them apart. */
+static void transpose_far_off(struct batch *b) {
+    static double far[ROWS * CLASSES];
+    for (int i = 0; i < ROWS * CLASSES; i++)
+        far[i] = (double)b->logits[i] + 1e9;
+    transpose_square(b);
+    b->x.data = far;
+    b->x.dtype = XENT_F64;
 }
 
 const struct fault FAULTS[FAULT_COUNT] = {
@@ -294,7 +335,11 @@ const struct fault FAULTS[FAULT_COUNT] = {
     {"swapped-arguments", swap, XENT_MISTAKE, 1, NULL, 0},
     {"classes-first", transpose, XENT_MISTAKE, 1, "class_axis", 0},
     {"classes-first", transpose_square, XENT_MISTAKE, 0, NULL, 0},
+    {"classes-first", transpose_far_off, XENT_MISTAKE, 0, NULL, 0},
     {"integer-logits", integers, XENT_MISTAKE, 1, NULL, 0},
+    {"no-classes", no_classes, XENT_MISTAKE, 1, "axes", 2},
+    {"no-classes", no_axes, XENT_MISTAKE, 1, "axes", 0},
+    {"too-large", count_too_many, XENT_MISTAKE, 1, "rows", TOO_MANY},
     {"label-axes", extra_axis, XENT_MISTAKE, 1, NULL, 0},
     {"labels-one-based", count_from_1, XENT_MISTAKE, 1, "first_label", CLASSES},
     {"labels-one-based", count_from_1_in_range, XENT_MISTAKE, 0, NULL, 0},
@@ -314,7 +359,10 @@ const struct fault FAULTS[FAULT_COUNT] = {
     {"labels-shifted", shift_sequences, XENT_MISTAKE, 0, "shift", -1},
     {"halves-swapped", swap_halves, XENT_MISTAKE, 0, "turned_by", HALF},
     {"labels-shuffled", shuffle, XENT_MISTAKE, 0, NULL, 0},
+    {"labels-shuffled", sort_labels, XENT_MISTAKE, 0, NULL, 0},
     {"class-ids-permuted", rename_classes, XENT_MISTAKE, 0, "classes_moved", CLASSES},
+    {"class-ids-permuted", rename_faint, XENT_MISTAKE, 0, "classes_moved", CLASSES},
+    {"class-ids-permuted", rename_leaves, XENT_MISTAKE, 0, "classes_moved", CLASSES},
     {"class-ids-permuted", rotate_classes, XENT_MISTAKE, 0, "classes_moved", CLASSES},
     {"class-ids-permuted", exchange_two, XENT_MISTAKE, 0, "classes_moved", 2},
     {"probabilities-as-logits", softmax_rows, XENT_MISTAKE, 0, "rows_that_sum_to_1", ROWS},
@@ -322,7 +370,7 @@ const struct fault FAULTS[FAULT_COUNT] = {
     {"softmax-twice", softmax_twice, XENT_MISTAKE, 0, NULL, 0},
     {"log-probabilities-as-logits", log_rows, XENT_NOTE, 0, NULL, 0},
     {"not-normalised", say_probabilities, XENT_MISTAKE, 0, NULL, 0},
-    {"overconfident", enlarge, XENT_NOTE, 0, "rows_sampled", HALF},
+    {"overconfident", enlarge, XENT_NOTE, 0, "rows_sampled", ROWS},
     {"underconfident", shrink, XENT_NOTE, 0, NULL, 0},
     {"worse-than-chance", negate, XENT_MISTAKE, 0, NULL, 0},
     {"worse-than-chance", always_wrong, XENT_WARNING, 0, NULL, 0},

@@ -28,13 +28,13 @@ struct fault {
     const char *name; /* of evidence, and its value; NULL: none */
     double value;
 };
-enum { FAULT_COUNT = 51 };
+enum { FAULT_COUNT = 58 };
 extern const struct fault FAULTS[FAULT_COUNT];
 
 /* The batches of 80 % accuracy in which nothing is wrong, whatever they look like. */
 enum { CLEAN_COUNT = 18 };
 extern void (*const CLEAN[CLEAN_COUNT])(struct batch *b);
-enum { HABIT_COUNT = 9 };
+enum { HABIT_COUNT = 11 };
 extern void (*const HABITS[HABIT_COUNT])(struct batch *b);
 
 #endif

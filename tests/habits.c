@@ -77,6 +77,28 @@ static void clips(struct batch *b) {
         b->logits[i * CLASSES + (chance(&b->dice, 90) ? taken : draw(&b->dice, CLASSES))] += 20;
     }
 }
+/* Ten clips of 100 frames, one of which is right. */
+static void hard_clips(struct batch *b) {
+    for (int i = 0; i < ROWS; i++) {
+        int clip = i / 100;
+        b->label[i] = clip * 3 % CLASSES;
+        int64_t taken = (b->label[i] + 1 + clip % 5) % CLASSES;
+        b->logits[i * CLASSES + (clip == 4 ? b->label[i] : taken)] += 20;
+    }
+}
+/* Two maps of objects of 5 rows and 5 columns, of which some are taken wholly for another class. */
+static void maps(struct batch *b) {
+    const int64_t shape[] = {2, 20, 25, CLASSES};
+    for (int i = 0; i < ROWS; i++) {
+        int object = i / 125 * 5 + i % 25 / 5;
+        b->label[i] = object % CLASSES;
+        bool taken = b->label[i] % 2 && object / CLASSES != b->label[i] / 2 % 4;
+        int64_t winner = taken ? (b->label[i] + 4) % CLASSES : b->label[i];
+        b->logits[i * CLASSES + winner] += 20;
+    }
+    b->x = xent_ndarray(b->logits, XENT_F32, 4, shape);
+    b->y = xent_ndarray(b->label, XENT_I64, 3, shape);
+}
 /* Two classes, and a model that knows little of them and says so. */
 static void say_little(struct batch *b) {
     b->x = xent_matrix(b->logits, XENT_F32, ROWS, 2);
@@ -89,4 +111,5 @@ static void say_little(struct batch *b) {
 }
 
 void (*const HABITS[HABIT_COUNT])(struct batch *b) = {
-    background, harder_views, lag, one_class, leaves, ties, far_off, clips, say_little};
+    background, harder_views, lag,        one_class, leaves,    ties,
+    far_off,    clips,        hard_clips, maps,      say_little};

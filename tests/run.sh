@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # run.sh [--all | lint]: builds and runs every test; the last line is `N passed, N failed`.
-# --all runs 100,000 differential cases on each instruction set and compiler, and a file of 6 GB; lint only reads
-# the sources.
+# --all runs 100,000 differential cases on each instruction set and compiler, more under emulation and valgrind, and a
+# file of 6 GB; lint only reads the sources.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,9 +11,16 @@ out=build/test
 mkdir -p $out/logs
 passed=0 failed=0 begun=$SECONDS waiting=()
 
-cases=5000 best_cases=50000 emulated_cases=500 short_cases=500
-not_emulated='(kernels|differential|guard)[.]scalar$' # the C of everywhere, whose hashes suffice
-[ "${1:-}" = --all ] && cases=100000 emulated_cases=10000 not_emulated=none && export XENT_LARGE=1
+cases=5000 best_cases=25000 emulated_cases=300 short_cases=500
+not_emulated='[.]scalar$' # the C of everywhere
+valgrind_tests=(check refusals tails diagnose diagnose_calls overlap labels total abi robust differential edge_cases
+    linear train train_calls search)
+if [ "${1:-}" = --all ]; then
+    cases=100000 emulated_cases=10000 not_emulated=none
+    valgrind_tests+=(layout count threads guard bits edge_shapes edge_totals edge_probabilities linear_check
+        linear_forward linear_slopes)
+    export XENT_LARGE=1
+fi
 
 # report ok|skip|FAILED NAME TEXT
 report() {
@@ -97,7 +104,7 @@ configure() {
         cmake --build "$folder" -j "$jobs"
 }
 
-c_files() { find include src diagnose cli tests fuzz examples bench -name '*.[ch]' "$@"; }
+c_files() { find include src diagnose train cli tests fuzz examples bench -name '*.[ch]' "$@"; }
 
 check_format() { c_files -print0 | xargs -0 clang-format --dry-run -Werror; }
 
@@ -120,7 +127,7 @@ on_isa() { XENT_ISA=$1 $out/gcc/tests/on_isa "$@"; }
 plain_build() {
     local program=$out/$1 support isa
     shift
-    support=$(find tests -maxdepth 1 -name '*.c' ! -name 'test_*')
+    support=$(find tests -maxdepth 1 -name '*.c' ! -name 'test_*' ! -name findings.c) # the core's
     # shellcheck disable=SC2086
     "$@" -Iinclude -Isrc src/*.c src/cpu/*.c tests/test_hashes.c $support -o "$program" -lm -lpthread || return
     for isa in scalar avx2 avx512; do
@@ -166,8 +173,7 @@ emulated() {
 }
 
 memory() {
-    for test in check refusals tails diagnose diagnose_calls overlap layout labels count total abi robust threads guard bits \
-        differential edge_cases edge_shapes edge_totals edge_probabilities linear linear_check linear_slopes; do
+    for test in "${valgrind_tests[@]}"; do
         beside valgrind-$test under_valgrind $out/gcc/tests/test_$test
     done
     for example in mean_loss alignment accumulate train_digits; do

@@ -32,19 +32,21 @@ MAY_INCLUDE = {
     "plan": ["layout", "terms", "cpu"],
     "sweep": ["plan", "tasks"],
     "gradient": ["plan", "sweep", "tasks"],
-    "rows": ["plan", "sweep", "gradient", "labels", "total"],
+    "stage": ["plan"],
+    "rows": ["plan", "sweep", "gradient", "labels", "stage", "total"],
     "memory": [],
     "call": ["plan", "labels", "memory", "rows", "tasks", "total"],
     "product": ["cpu", "tasks"],
-    "linear": ["call", "cpu", "fail", "labels", "layout", "memory", "product", "tasks", "total"],
+    "linear": ["call", "cpu", "fail", "labels", "layout", "memory", "plan", "product", "sweep", "tasks", "total"],
     "xent": ["fail", "structs", "check", "layout", "labels", "call", "linear"],
 }
 
 # All that the library may need from outside. From libm fma alone: no other function takes part in a loss. The statistics
-# of diagnose/ take a few. It never prints, ends the process or keeps state.
+# of diagnose/ take a few, and train/ those whose result is the only right one. It never prints, ends the process or keeps state.
 MAY_NEED = {
     "libm": "fma fmaf",
-    "libm, for diagnose/ alone": "exp exp2 log pow tanh ldexpf fmin fmax sqrt",
+    "libm, for diagnose/ alone": "exp exp2 log pow tanh ldexpf",
+    "libm, exact, for diagnose/ and train/": "fmin fmax sqrt",
     "memory and text": "malloc calloc free memcpy memset memcmp bcmp strcmp strtoll snprintf vsnprintf",
     "surroundings": "__errno_location getenv open read close sysconf sched_getaffinity __sched_cpucount",
     "threads": "pthread_create pthread_join pthread_setcancelstate pthread_sigmask sigfillset sigdelset "
@@ -100,14 +102,17 @@ def check_needs(library, needed):
 
 
 def check_math(static):
-    """What diagnose/ may have of libm, other objects may not."""
-    words = MAY_NEED["libm, for diagnose/ alone"].split()
-    own = {path.name + ".o" for path in files("diagnose/*.c")} - {path.name + ".o" for path in files("src/**/*.c")}
+    """What diagnose/ and train/ may have of libm, other objects may not."""
+    core = {path.name + ".o" for path in files("src/**/*.c")}
+    diagnose = {path.name + ".o" for path in files("diagnose/*.c")} - core
+    train = {path.name + ".o" for path in files("train/*.c")} - core
+    rooms = {"libm, for diagnose/ alone": diagnose - train, "libm, exact, for diagnose/ and train/": diagnose | train}
+    owners = {symbol: rooms[title] for title in rooms for symbol in MAY_NEED[title].split()}
     listing = subprocess.run(["nm", "-A", "-u", static], check=True, capture_output=True, text=True).stdout
     for line in listing.splitlines():
         member, symbol = line.split(":")[1], line.split()[-1]
-        if symbol in words and member not in own:
-            fault(static, f"{member} needs {symbol}, which only diagnose/ may")
+        if symbol in owners and member not in owners[symbol]:
+            fault(static, f"{member} needs {symbol}, which its room may not")
 
 
 def check_symbols(library):
@@ -149,11 +154,22 @@ def check_core_includes():
                 fault(name(path), f"must not include {header}")
 
 
+# What files of a folder may include of other folders; in all others xent.h alone. Elements of every floating-point type
+# are read in one way.
+PUBLIC_HEADERS = {
+    "diagnose": ("xent.h", "xent_diagnose.h"),
+    "train": ("xent.h", "xent_train.h", "../diagnose/widen.h"),
+    "cli": ("xent.h", "xent_diagnose.h", "xent_train.h"),
+}
+
+
 def check_folder_includes(folder, patterns):
     for path in files(*patterns):
         for header in included(path):
             inside = [path.parent / header, ROOT / folder / header]
-            public = ("xent.h", "xent_diagnose.h") if folder in ("cli", "diagnose") else ("xent.h",)
+            public = PUBLIC_HEADERS.get(folder, ("xent.h",))
+            if folder == "diagnose" and path.suffix == ".c":
+                public += ("../src/tasks.h",)
             if header not in public and not any(p.exists() and (ROOT / folder) in p.resolve().parents for p in inside):
                 fault(name(path), f"must not include {header}")
 
@@ -175,7 +191,7 @@ def functions(text):
 
 def check_style():
     lengths = []
-    for path in files("include/*.h", "src/**/*.[ch]", "diagnose/*.[ch]", "cli/**/*.[ch]", "tests/**/*.[ch]", "fuzz/*.[ch]", "examples/*.c",
+    for path in files("include/*.h", "src/**/*.[ch]", "diagnose/*.[ch]", "train/*.[ch]", "cli/**/*.[ch]", "tests/**/*.[ch]", "fuzz/*.[ch]", "examples/*.c",
                       "bench/*.[ch]"):
         text = path.read_text()
         lines = text.splitlines()
@@ -191,10 +207,10 @@ def check_style():
         for called, line, length in functions(text):
             if length > 80:
                 fault(f"{name(path)}:{line}", f"{called} has {length} lines, more than 80")
-            if path.parts[len(ROOT.parts)] in ("src", "diagnose", "cli"):
+            if path.parts[len(ROOT.parts)] in ("src", "diagnose", "train", "cli"):
                 lengths.append(length)
     if statistics.median(lengths) > 15 or sorted(lengths)[len(lengths) * 9 // 10] > 50:
-        fault("functions of src/, diagnose/ and cli/", "median above 15 lines, or one in ten above 50")
+        fault("functions of src/, diagnose/, train/ and cli/", "median above 15 lines, or one in ten above 50")
 
 
 # The modules of python/xent, and those that each may import besides; a folder is one module to the outside.
@@ -207,16 +223,28 @@ MAY_IMPORT = {
     "_dlpack": ["_library", "_call", "_errors"],
     "_arrays": ["_library", "_call", "_errors", "_dlpack"],
     "_functions": ["_library", "_call", "_errors", "_options", "_total", "_arrays"],
+    "_linear": ["_call", "_errors", "_options", "_total", "_arrays", "_functions"],
+    "_model": ["_errors"],
+    "_samples": ["_errors"],
+    "_training": ["_library", "_call", "_errors", "_arrays"],
+    "_classifier": ["_library", "_call", "_errors", "_options", "_arrays", "_functions", "_linear", "_model", "_samples",
+                    "_training"],
     "_check": ["_library", "_call", "_errors", "_options", "_total", "_arrays"],
     "_log_loss": ["_functions", "_errors"],
-    "__init__": ["_check", "_errors", "_functions", "_library", "_log_loss", "_options", "_total"],
+    "__init__": ["_check", "_classifier", "_errors", "_functions", "_library", "_linear", "_log_loss", "_options", "_total"],
     "torch/_spec": [],
     "torch/_formula": ["torch/_spec"],
-    "torch/_kernel": ["_library", "_call", "_errors", "torch/_spec", "torch/_formula"],
-    "torch/_operators": ["torch/_spec", "torch/_formula", "torch/_kernel"],
-    "torch/_eager": ["_total", "torch/_spec", "torch/_kernel", "torch/_operators"],
-    "torch/__init__": ["_errors", "_library", "_options", "_total", "torch/_spec", "torch/_formula", "torch/_kernel",
-                       "torch/_operators", "torch/_eager"],
+    "torch/_chain": ["_errors", "torch/_spec", "torch/_formula"],
+    "torch/_kernel": ["_library", "_call", "_errors", "torch/_spec", "torch/_chain"],
+    "torch/_operators": ["torch/_spec", "torch/_chain", "torch/_kernel"],
+    "torch/_eager": ["_total", "torch/_spec", "torch/_chain", "torch/_kernel", "torch/_operators"],
+    "torch/_ways": ["_errors", "_total", "torch/_spec", "torch/_chain", "torch/_operators", "torch/_eager"],
+    "torch/_arguments": ["_errors", "_library", "_options", "torch/_spec", "torch/_kernel"],
+    "torch/_linear": ["_errors", "_library", "_options", "torch/_spec", "torch/_kernel", "torch/_eager", "torch/_ways",
+                      "torch/_arguments"],
+    "torch/_linear_module": ["torch/_linear"],
+    "torch/__init__": ["_errors", "_library", "_options", "torch/_spec", "torch/_kernel", "torch/_eager", "torch/_ways",
+                       "torch/_arguments", "torch/_linear", "torch/_linear_module"],
 }
 
 
@@ -269,6 +297,7 @@ def main():
     check_core_includes()
     check_folder_includes("src/cpu", ["src/cpu/*.[ch]", "src/cpu/simd/*.h"])
     check_folder_includes("diagnose", ["diagnose/*.[ch]"])
+    check_folder_includes("train", ["train/*.[ch]"])
     check_folder_includes("cli", ["cli/**/*.[ch]"])
     check_folder_includes("bench", ["bench/*.[ch]"])
     check_style()

@@ -78,6 +78,7 @@ static const struct {
     {"xent_linear_outputs.grad_features", offsetof(xent_linear_outputs, grad_features), 48},
     {"xent_linear_outputs.grad_weight", offsetof(xent_linear_outputs, grad_weight), 56},
     {"xent_linear_outputs.grad_bias", offsetof(xent_linear_outputs, grad_bias), 64},
+    {"xent_linear_outputs.logits", offsetof(xent_linear_outputs, logits), 72},
 };
 
 static void members_stay_where_they_are(void **state) {

@@ -7,7 +7,8 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "faults.h"
+#include "draw.h"
+#include "findings.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -16,15 +17,8 @@
 
 static struct batch batch;
 
-static xent_diagnosis *diagnose(const struct batch *b) {
-    xent_diagnosis *found = NULL;
-    xent_error error;
-    if (xent_diagnose(&b->x, &b->y, &b->options, &found, &error) != XENT_OK)
-        fail_msg("%s", error.message);
-    return found;
-}
-
 static double evidence(const xent_finding *finding, const char *name) {
+    assert_non_null(finding);
     for (int32_t i = 0; i < finding->evidence_count; i++) {
         if (strcmp(finding->evidence[i].name, name) == 0)
             return finding->evidence[i].value;
@@ -55,13 +49,6 @@ static void each_mistake_comes_first(void **state) {
     }
 }
 
-static bool says(const xent_diagnosis *found, const char *id) {
-    bool said = false;
-    for (int32_t i = 0; i < xent_diagnosis_count(found); i++)
-        said |= strcmp(xent_diagnosis_finding(found, i)->id, id) == 0;
-    return said;
-}
-
 static void one_mistake_does_not_hide_another(void **state) {
     (void)state;
     draw_batch(&batch, 80);
@@ -69,7 +56,8 @@ static void one_mistake_does_not_hide_another(void **state) {
     for (int i = 0; i < ROWS; i++)
         batch.label[i] = (batch.label[i] * 7 + i * 377) % CLASSES;
     xent_diagnosis *found = diagnose(&batch);
-    assert_true(says(found, "nonfinite-rows") && says(found, "labels-shuffled"));
+    assert_non_null(find(found, "nonfinite-rows"));
+    assert_non_null(find(found, "labels-shuffled"));
     xent_diagnosis_free(found);
 }
 
@@ -82,13 +70,51 @@ static void pairs_share_no_row(void **state) {
     batch.label[0] = batch.label[2] = 4;
     batch.label[1] = 5;
     xent_diagnosis *found = diagnose(&batch);
-    assert_true(says(found, "conflicting-duplicates"));
-    for (int32_t i = 0; i < xent_diagnosis_count(found); i++) {
-        const xent_finding *finding = xent_diagnosis_finding(found, i);
-        if (strcmp(finding->id, "conflicting-duplicates") == 0)
-            assert_true(evidence(finding, "pairs") == 1);
-    }
+    assert_true(evidence(find(found, "conflicting-duplicates"), "pairs") == 1);
     xent_diagnosis_free(found);
+}
+
+/* Right in every row, so that no row speaks for the labels as given; those that say nothing of the
+ * one labelling say nothing against the other. */
+static void ignored_labels_are_no_evidence(void **state) {
+    const int64_t mark = -100;
+    (void)state;
+    draw_batch(&batch, 100);
+    for (int i = ROWS - 1; i > 0; i--)
+        batch.label[i] = batch.label[i - 1];
+    for (int i = 0; i < ROWS; i++)
+        batch.label[i] = chance(&batch.dice, 50) ? mark : batch.label[i];
+    batch.options.ignore = &mark;
+    batch.options.ignore_count = 1;
+    xent_diagnosis *found = diagnose(&batch);
+    assert_true(evidence(find(found, "labels-shifted"), "rows_only_given") <= 1);
+    xent_diagnosis_free(found);
+}
+
+/* Of more rows than are sampled every second one is far too sure, or the first half of them. */
+static double find_temperature(bool by_turns) {
+    enum { TALL = 6 * ROWS };
+    static float logits[TALL * CLASSES];
+    static int64_t labels[TALL];
+    draw_batch(&batch, 80);
+    for (int i = 0; i < TALL; i++) {
+        bool sure = by_turns ? i % 2 == 0 : i < TALL / 2;
+        labels[i] = batch.label[i % ROWS];
+        for (int c = 0; c < CLASSES; c++)
+            logits[i * CLASSES + c] = batch.logits[i % ROWS * CLASSES + c] * (sure ? 6.0f : 1.0f);
+    }
+    const xent_tensor x = xent_matrix(logits, XENT_F32, TALL, CLASSES);
+    const xent_tensor y = xent_vector(labels, XENT_I64, TALL);
+    xent_diagnosis *found = diagnose_tensors(&x, &y, NULL);
+    double temperature = evidence(find(found, "overconfident"), "temperature");
+    xent_diagnosis_free(found);
+    return temperature;
+}
+
+static void the_sample_keeps_no_step_with_the_rows(void **state) {
+    (void)state;
+    double by_turns = find_temperature(true), by_halves = find_temperature(false);
+    assert_true(fabs(log(by_turns / by_halves)) < 0.15);
 }
 
 static int count_alarms(const char *name, void (*const made[])(struct batch *b), int count) {
@@ -138,6 +164,8 @@ int main(void) {
         cmocka_unit_test(each_mistake_comes_first),
         cmocka_unit_test(one_mistake_does_not_hide_another),
         cmocka_unit_test(pairs_share_no_row),
+        cmocka_unit_test(ignored_labels_are_no_evidence),
+        cmocka_unit_test(the_sample_keeps_no_step_with_the_rows),
         cmocka_unit_test(nothing_is_found_where_nothing_is_wrong),
         cmocka_unit_test(the_rate_of_false_alarms_holds),
     };

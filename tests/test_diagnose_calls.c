@@ -9,7 +9,8 @@
 // clang-format on
 
 #include "draw.h"
-#include "faults.h"
+#include "executors.h"
+#include "findings.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -17,14 +18,6 @@
 
 static struct batch batch;
 static const int64_t MARK[] = {-100};
-
-static xent_diagnosis *diagnose(const struct batch *b) {
-    xent_diagnosis *found = NULL;
-    xent_error error;
-    if (xent_diagnose(&b->x, &b->y, &b->options, &found, &error) != XENT_OK)
-        fail_msg("%s", error.message);
-    return found;
-}
 
 /* ---- in parts ---- */
 
@@ -42,7 +35,7 @@ static void same_findings(const xent_diagnosis *a, const xent_diagnosis *b) {
 }
 
 static xent_diagnosis *diagnose_in_parts(const struct batch *b, int64_t rows) {
-    const size_t size = b->x.dtype == XENT_F16 ? 2 : 4;
+    const size_t size = b->x.dtype == XENT_F64 ? 8 : b->x.dtype == XENT_F16 ? 2 : 4;
     xent_diagnosis *found = NULL;
     assert_int_equal(xent_diagnosis_begin(&b->x, &b->y, &b->options, &found, NULL), XENT_OK);
     for (int64_t first = 0; first < b->x.shape[0]; first += rows) {
@@ -71,6 +64,49 @@ static void parts_of_any_size_give_the_same(void **state) {
             xent_diagnosis_free(parts);
         }
         xent_diagnosis_free(whole);
+    }
+}
+
+/* Enough logits for several tasks, with rows that are asked more than others: a NaN, constant ones,
+ * labels that are no class, and unit rows. */
+enum { TALL = 6000, WIDE = 70 };
+static void fill_tall(float *logits, int64_t *labels) {
+    uint64_t dice = 5;
+    for (int i = 0; i < TALL; i++) {
+        labels[i] = i % 97 ? draw(&dice, WIDE) : -100;
+        for (int c = 0; c < WIDE; c++)
+            logits[i * WIDE + c] = (float)draw_normal(&dice, 0.5);
+        logits[i * WIDE + (labels[i] < 0 ? 0 : labels[i])] += (float)draw_real(&dice, 0, 8);
+        for (int c = 0; i % 50 == 7 && c < WIDE; c++)
+            logits[i * WIDE + c] = 3;
+    }
+    logits[4321 * WIDE + 5] = NAN;
+    logits[4322 * WIDE + 5] = INFINITY;
+}
+
+static void any_number_of_threads_gives_the_same(void **state) {
+    static float logits[TALL * WIDE];
+    static int64_t labels[TALL];
+    const int64_t turned[] = {WIDE, TALL};
+    const xent_executor reverse = reverse_executor(7), threads = thread_executor(5);
+    (void)state;
+    fill_tall(logits, labels);
+    for (int32_t axis = 0; axis < 2; axis++) {
+        xent_options options = XENT_OPTIONS_INIT;
+        xent_tensor x = axis ? xent_matrix(logits, XENT_F32, TALL, WIDE)
+                             : xent_ndarray(logits, XENT_F32, 2, turned);
+        const xent_tensor y = xent_vector(labels, XENT_I64, TALL);
+        options.class_axis = axis;
+        options.on_bad_label = XENT_BAD_LABEL_IGNORE;
+        xent_diagnosis *alone = diagnose_tensors(&x, &y, &options);
+        for (int i = 0; i < 4; i++) {
+            options.threads = i == 0 ? 2 : 9;
+            options.executor = i == 2 ? &reverse : i == 3 ? &threads : NULL;
+            xent_diagnosis *together = diagnose_tensors(&x, &y, &options);
+            same_findings(alone, together);
+            xent_diagnosis_free(together);
+        }
+        xent_diagnosis_free(alone);
     }
 }
 
@@ -123,8 +159,7 @@ static void many_classes(void **state) {
     }
     xent_tensor x = xent_matrix(logits, XENT_F32, FEW, MANY);
     xent_tensor y = xent_vector(labels, XENT_I32, FEW);
-    xent_diagnosis *found = NULL;
-    assert_int_equal(xent_diagnose(&x, &y, NULL, &found, NULL), XENT_OK);
+    xent_diagnosis *found = diagnose_tensors(&x, &y, NULL);
     assert_string_equal(xent_diagnosis_finding(found, 0)->id, "class-ids-permuted");
     xent_diagnosis_free(found);
 }
@@ -231,6 +266,7 @@ static void memory_may_fail_anywhere(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_of_any_size_give_the_same),
+        cmocka_unit_test(any_number_of_threads_gives_the_same),
         cmocka_unit_test(the_class_axis_may_be_any),
         cmocka_unit_test(the_total_is_that_of_the_loss),
         cmocka_unit_test(many_classes),

@@ -27,7 +27,7 @@ typedef struct linear_case {
     uint64_t dice;
     int64_t rows, classes, features;
     xent_tensor x; /* the features: the call's logits, the class axis moved to the end */
-    owned weight, bias, grad_x, grad_weight, grad_bias;
+    owned weight, bias, grad_x, grad_weight, grad_bias, logits_out;
     bool has_bias;
     xent_linear_outputs outputs;
     /* what the plain form says of the rows */
@@ -140,9 +140,15 @@ static void make_outputs(linear_case *made) {
     make_room(made, &made->grad_x);
     make_room(made, &made->grad_weight);
     make_room(made, &made->grad_bias);
-    outputs->grad_features = chance(&made->dice, 70) ? &made->grad_x.tensor : NULL;
-    outputs->grad_weight = chance(&made->dice, 70) ? &made->grad_weight.tensor : NULL;
-    outputs->grad_bias = chance(&made->dice, 50) ? &made->grad_bias.tensor : NULL;
+    made->logits_out.tensor = xent_ndarray(NULL, made->x.dtype == XENT_F64 ? XENT_F64 : XENT_F32,
+                                           made->x.ndim, made->x.shape);
+    made->logits_out.tensor.shape[made->x.ndim - 1] = made->classes;
+    make_room(made, &made->logits_out);
+    const bool forward = chance(&made->dice, 40);
+    outputs->grad_features = !forward && chance(&made->dice, 70) ? &made->grad_x.tensor : NULL;
+    outputs->grad_weight = !forward && chance(&made->dice, 70) ? &made->grad_weight.tensor : NULL;
+    outputs->grad_bias = !forward && chance(&made->dice, 50) ? &made->grad_bias.tensor : NULL;
+    outputs->logits = chance(&made->dice, 50) ? &made->logits_out.tensor : NULL;
 }
 
 /* false: the random call is too large for this test. */
@@ -287,6 +293,21 @@ static void expect_grad_x(const linear_case *made, const int *part) {
         }
 }
 
+/* 0 where a row is ignored, NaN where its label is bad. */
+static void expect_logits(const linear_case *made, const int *part) {
+    const xent_tensor *to = &made->logits_out.tensor, *labels = &made->call->tensor[LABELS];
+    const int last = to->ndim - 1;
+    for (int64_t row = 0; row < made->rows; row++) {
+        const int64_t label = integer_element(labels, row_offset(labels, -1, row));
+        const bool is_class = label >= 0 && label < made->classes;
+        for (int64_t c = 0; c < made->classes; c++)
+            expect(&made->logits_out, row_offset(to, last, row) + c * to->stride[last],
+                   part[row] == NO_PART ? 0
+                   : !is_class          ? (double)NAN
+                                        : made->logits[row * made->classes + c]);
+    }
+}
+
 static int64_t chunk_rows(const linear_case *made) {
     int64_t rows = CHUNK_BYTES / (is_double(made) ? 8 : 4) / made->classes;
     return rows < CHUNK_LEAST ? CHUNK_LEAST : rows > CHUNK_ROWS ? CHUNK_ROWS : rows;
@@ -356,6 +377,8 @@ static void expect_all(const linear_case *made) {
         expect_row_outputs(made);
         if (made->outputs.grad_features)
             expect_grad_x(made, part);
+        if (made->outputs.logits)
+            expect_logits(made, part);
         expect_sums(made, part);
     }
     free(part);
@@ -395,6 +418,8 @@ static int compare_memory(const linear_case *made) {
                      made->grad_weight.size);
     wrong +=
         differs("grad_bias", made->grad_bias.bytes, made->grad_bias.expected, made->grad_bias.size);
+    wrong +=
+        differs("logits", made->logits_out.bytes, made->logits_out.expected, made->logits_out.size);
     return wrong;
 }
 
@@ -416,9 +441,9 @@ static int compare_linear(linear_case *made) {
 }
 
 static void free_linear(linear_case *made) {
-    owned *rooms[] = {&made->weight, &made->bias, &made->grad_x, &made->grad_weight,
-                      &made->grad_bias};
-    for (int i = 0; i < 5; i++)
+    owned *rooms[] = {&made->weight,      &made->bias,      &made->grad_x,
+                      &made->grad_weight, &made->grad_bias, &made->logits_out};
+    for (int i = 0; i < 6; i++)
         free_room(rooms[i]);
     for (int which = LOSS; which <= ENTROPY; which++)
         free(made->column[which]);

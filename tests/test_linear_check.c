@@ -19,6 +19,7 @@ enum { FEATURES = 5, UNTOUCHED = 0xA5 };
 typedef struct linear_written {
     float grad_features[2 * ROWS * FEATURES], grad_weight[2 * CLASSES * FEATURES];
     double grad_bias[2 * CLASSES], loss[ROWS];
+    float logits[2 * ROWS * CLASSES];
     xent_total total;
 } linear_written;
 
@@ -28,7 +29,7 @@ typedef struct linear_call {
         bias_memory[ROWS];
     int64_t label_memory[ROWS];
     xent_tensor features, weight, bias, labels, class_weight, grad_features, grad_weight, grad_bias,
-        loss;
+        loss, logits;
     xent_options options;
     xent_linear_outputs outputs;
 } linear_call;
@@ -46,12 +47,14 @@ static void make_valid(linear_call *c) {
     c->grad_weight = xent_matrix(c->memory.grad_weight, XENT_F32, CLASSES, FEATURES);
     c->grad_bias = xent_vector(c->memory.grad_bias, XENT_F64, CLASSES);
     c->loss = xent_vector(c->memory.loss, XENT_F64, ROWS);
+    c->logits = xent_matrix(c->memory.logits, XENT_F32, ROWS, CLASSES);
     c->options = (xent_options)XENT_OPTIONS_INIT;
     c->outputs = (xent_linear_outputs)XENT_LINEAR_OUTPUTS_INIT;
     c->outputs.loss = &c->loss;
     c->outputs.grad_features = &c->grad_features;
     c->outputs.grad_weight = &c->grad_weight;
     c->outputs.grad_bias = &c->grad_bias;
+    c->outputs.logits = &c->logits;
 }
 
 static xent_status run(linear_call *c, xent_error *error) {
@@ -146,6 +149,21 @@ static const rule rules[] = {
      XENT_OVERLAP,
      "outputs.grad_weight overlaps outputs.grad_features"},
     {{{I64, AT(grad_weight.stride[0]), 0}}, XENT_OVERLAP, "outputs.grad_weight: with shape [3, 5]"},
+    {{{CLEARED, AT(logits.data), 0}}, XENT_BAD_ARGUMENT, "outputs.logits: data is NULL"},
+    {{{I32, AT(logits.dtype), XENT_F64}},
+     XENT_BAD_DTYPE,
+     "outputs.logits has dtype f64 but must be f32, in which logits of f32 features are computed."},
+    {{{I64, AT(logits.shape[1]), FEATURES}, {I64, AT(logits.stride[0]), FEATURES}},
+     XENT_BAD_SHAPE,
+     "outputs.logits has shape [4, 5] but must have the shape of the labels with the 3 classes as "
+     "last axis, [4, 3]."},
+    {{{ADDRESS, AT(logits.data), AT(features_memory)}},
+     XENT_OVERLAP,
+     "outputs.logits overlaps the features"},
+    {{{ADDRESS, AT(logits.data), AT(memory.grad_weight)}},
+     XENT_OVERLAP,
+     "outputs.logits overlaps outputs.grad_weight"},
+    {{{I64, AT(logits.stride[0]), 2}}, XENT_OVERLAP, "outputs.logits: with shape [4, 3]"},
     {{{SIZE, AT(outputs.struct_size), 0}},
      XENT_BAD_ARGUMENT,
      "xent_linear_outputs linear_outputs = XENT_LINEAR_OUTPUTS_INIT;"},
@@ -201,6 +219,37 @@ static void test_valid_call(void **state) {
     assert_true(c.memory.grad_weight[0] == 0);
 }
 
+/* Asked for alone, logits need no scores: with a label of its own each row has them, an ignored one
+ * 0 and a bad one NaN. */
+static void test_logits_alone(void **state) {
+    linear_call c;
+    const int64_t ignored = 1;
+    xent_error error;
+    (void)state;
+    make_valid(&c);
+    for (int d = 0; d < FEATURES; d++)
+        c.features_memory[2 * FEATURES + d] = c.weight_memory[FEATURES + d] = (float)(d + 1);
+    c.bias_memory[1] = 3;
+    c.label_memory[3] = 9;
+    c.options.ignore = &ignored;
+    c.options.ignore_count = 1;
+    c.options.on_bad_label = XENT_BAD_LABEL_NAN;
+    c.outputs = (xent_linear_outputs)XENT_LINEAR_OUTPUTS_INIT;
+    c.outputs.logits = &c.logits;
+    assert_int_equal(xent_linear_cross_entropy(&c.features, &c.weight, &c.bias, &c.labels,
+                                               &c.options, &c.outputs, NULL, &error),
+                     XENT_OK);
+    const float expected[] = {0, 3, 0, 0, 0, 0, 0, 58, 0};
+    assert_memory_equal(c.memory.logits, expected, sizeof expected);
+    for (int k = 0; k < CLASSES; k++)
+        assert_true(isnan(c.memory.logits[3 * CLASSES + k]));
+    assert_true(((const unsigned char *)c.memory.loss)[0] == UNTOUCHED);
+    c.options.on_bad_label = XENT_BAD_LABEL_IGNORE;
+    assert_int_equal(run(&c, &error), XENT_OK);
+    assert_int_equal(c.memory.total.correct, 0);
+    assert_true(c.memory.total.loss_sum > 58);
+}
+
 /* Rows that do not count, or count nothing, have no part in a gradient, whatever their features. */
 static void test_rows_without_part(void **state) {
     linear_call c;
@@ -241,14 +290,18 @@ static void test_nothing_counted(void **state) {
         assert_true(c.memory.grad_bias[i] == 0);
     make_valid(&c);
     c.features.shape[0] = c.labels.shape[0] = c.loss.shape[0] = c.grad_features.shape[0] = 0;
+    c.logits.shape[0] = 0;
     assert_int_equal(run(&c, &error), XENT_OK);
     assert_true(c.memory.grad_weight[0] == 0 && c.memory.grad_bias[2] == 0);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),           cmocka_unit_test(test_null_arguments),
-        cmocka_unit_test(test_valid_call),      cmocka_unit_test(test_rows_without_part),
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_null_arguments),
+        cmocka_unit_test(test_valid_call),
+        cmocka_unit_test(test_logits_alone),
+        cmocka_unit_test(test_rows_without_part),
         cmocka_unit_test(test_nothing_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

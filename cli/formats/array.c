@@ -105,16 +105,6 @@ void close_array(array *opened) {
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static void swap_bytes(char *elements, int64_t count, size_t size) {
-    for (int64_t i = 0; i < count; i++, elements += size) {
-        for (size_t low = 0, high = size - 1; low < high; low++, high--) {
-            char kept = elements[low];
-            elements[low] = elements[high];
-            elements[high] = kept;
-        }
-    }
-}
-
 static int read_run(void *context, int64_t offset, int64_t size, char *memory) {
     const array *opened = context;
     return read_source(&opened->file, opened->found.offset + offset, size, memory);
@@ -131,8 +121,7 @@ int read_box(const array *opened, const box *part, void *memory, xent_tensor *vi
     return code;
 }
 
-/* Elements of a tensor in Fortran order into memory in C order. */
-static void copy_in_c_order(const xent_tensor *from, char *to) {
+void copy_in_c_order(const xent_tensor *from, char *to) {
     const size_t size = type_size(from->dtype);
     const int64_t count = element_count(from);
     for (int64_t i = 0; i < count; i++, to += size) {

@@ -42,4 +42,7 @@ int load_array(array *opened);
  * machine's byte order. EX_OK or as read_source. */
 int read_box(const array *opened, const box *part, void *memory, xent_tensor *view);
 
+/* The elements of a tensor with any strides, into memory in C order. */
+void copy_in_c_order(const xent_tensor *from, char *to);
+
 #endif

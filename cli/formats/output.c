@@ -111,6 +111,29 @@ void clean_up_on_signals(void) {
     }
 }
 
+/* What has come while somebody wanted to end in their own way; a second one ends at once. */
+static volatile sig_atomic_t deferred;
+
+static void defer(int signal_number) {
+    if (deferred)
+        stop(signal_number);
+    deferred = signal_number;
+}
+
+void defer_signals(void) {
+    for (int i = 0; i < SIGNAL_COUNT; i++) {
+        struct sigaction now, act = {.sa_handler = defer};
+        sigfillset(&act.sa_mask);
+        if (SIGNALS[i] != SIGPIPE && sigaction(SIGNALS[i], NULL, &now) == 0 &&
+            now.sa_handler == stop)
+            sigaction(SIGNALS[i], &act, NULL);
+    }
+}
+
+int deferred_signal(void) {
+    return deferred;
+}
+
 /* ---- writing --------------------------------------------------------------------------------- */
 
 /* Opens a new file beside path, under a name nobody has; its name comes in new memory, or is NULL

@@ -38,4 +38,9 @@ void drop_output(output *file);
  * the line of progress and exits with 128 + the signal's number. */
 void clean_up_on_signals(void);
 
+/* From here on the first SIGINT, SIGTERM or SIGHUP only makes deferred_signal say its number (0:
+ * none has come), so that the process can end in its own way; the second does as above. */
+void defer_signals(void);
+int deferred_signal(void);
+
 #endif

@@ -138,3 +138,7 @@ int read_source(const source *file, int64_t offset, int64_t size, void *into) {
     }
     return EX_OK;
 }
+
+void expect_source(const source *file, int64_t offset, int64_t size) {
+    posix_fadvise(file->descriptor, offset, size, POSIX_FADV_WILLNEED);
+}

@@ -25,6 +25,9 @@ void close_source(source *file);
  * if the file has become shorter since it was opened, EX_NOINPUT if it cannot be read. */
 int read_source(const source *file, int64_t offset, int64_t size, void *into);
 
+/* Says that these bytes will be read soon, so that they come from the disk meanwhile. */
+void expect_source(const source *file, int64_t offset, int64_t size);
+
 /* An empty unnamed file in the folder TMPDIR (else /tmp), which goes when it is closed. path: of
  * the file that is unpacked into it. EX_OK, or says what is wrong and returns EX_CANTCREAT. */
 int open_spool(const char *path, source *spool);

@@ -10,6 +10,7 @@ that means nothing is refused with a sentence that says why. `xent.torch` is a d
 """
 
 from ._check import Diagnosis, Finding, check
+from ._classifier import LinearClassifier
 from ._errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -23,6 +24,7 @@ from ._errors import (
 )
 from ._functions import count_labels, cross_entropy, cross_entropy_with_grad, row_outputs
 from ._library import isa, thread_count, version
+from ._linear import LinearGradients, linear_cross_entropy, linear_cross_entropy_with_grad
 from ._log_loss import log_loss
 from ._options import Options
 from ._total import Total
@@ -36,6 +38,8 @@ __all__ = [
     "DtypeError",
     "Finding",
     "LabelError",
+    "LinearClassifier",
+    "LinearGradients",
     "NothingCountedError",
     "Options",
     "OverlapError",
@@ -48,6 +52,8 @@ __all__ = [
     "cross_entropy",
     "cross_entropy_with_grad",
     "isa",
+    "linear_cross_entropy",
+    "linear_cross_entropy_with_grad",
     "log_loss",
     "row_outputs",
     "thread_count",

@@ -89,16 +89,21 @@ def _is_foreign(value: object) -> bool:
 
 def logits_view(value: Any) -> View:
     """Logits: f32, f64, bf16 or f16."""
+    return floats_view(value, "logits", "have")
+
+
+def floats_view(value: Any, name: str, verb: str = "has") -> View:
+    """Numbers that are computed with: f32, f64, bf16 or f16."""
     if _is_foreign(value) and not isinstance(value, np.generic):
-        return _dlpack.view(value, "logits")
-    array = _to_ndarray(value, "logits")
+        return _dlpack.view(value, name)
+    array = _to_ndarray(value, name)
     if _is_given_as_numbers(value) and array.dtype.kind in "iub":
         array = array.astype(np.float64)
     code = _code(_native(array).dtype)
     if code not in (_library.F32, _library.F64, _library.BF16, _library.F16):
         raise DtypeError(
-            f"logits have dtype {array.dtype}{_why(array)} but must be float32, float64, float16 "
-            f"or ml_dtypes.bfloat16: pass logits.astype(numpy.float32)."
+            f"{name} {verb} dtype {array.dtype}{_why(array)} but must be float32, float64, float16 "
+            f"or ml_dtypes.bfloat16: pass {name}.astype(numpy.float32)."
         )
     return of_ndarray(_native(array), code)
 
@@ -191,16 +196,26 @@ def own_view(array: np.ndarray[Any, Any]) -> View:
 
 def gradient_view(array: Any, logits: View) -> View:
     """The memory of an array for the gradient; its shape is the library's to check."""
-    if not isinstance(array, np.ndarray):
-        raise ArgumentError(f"out is a {type(array).__name__} but must be a NumPy array.")
-    if not array.flags.writeable:
-        raise ArgumentError("out is read-only: pass an array that may be written to.")
-    code = _code(array.dtype)
-    if code != logits.dtype:
+    view = output_view(array, "out")
+    if view.dtype != logits.dtype:
         raise DtypeError(
             f"out has dtype {array.dtype} but must have the dtype of the logits, "
             f"{dtype_of(logits.dtype)}."
         )
+    return view
+
+
+def output_view(array: Any, name: str) -> View:
+    """The memory of an array to be written to; shape and dtype are the library's to check."""
+    if not isinstance(array, np.ndarray):
+        raise ArgumentError(f"{name} is a {type(array).__name__} but must be a NumPy array.")
+    if not array.flags.writeable:
+        raise ArgumentError(f"{name} is read-only: pass an array that may be written to.")
+    code = _code(array.dtype)
+    if code is None:
+        raise DtypeError(f"{name} has dtype {array.dtype}, which no gradient has: pass float32.")
     if any(step % array.itemsize for step in array.strides):
-        raise ShapeError(f"out has strides of {array.strides} bytes: they must be whole elements.")
+        raise ShapeError(
+            f"{name} has strides of {array.strides} bytes: they must be whole elements."
+        )
     return of_ndarray(array, code)

@@ -16,18 +16,22 @@ _PACK_TENSOR = [
     for n in range(_library.MAX_NDIM + 1)
 ]
 _PACK_OPTIONS = struct.Struct("N6i5dPN3P")
-_PACK_OUTPUTS = struct.Struct("N7P")
+_PACK_OUTPUTS = struct.Struct("N9P")
 _IGNORE_PLACES = 8
 
 # Places of tensors: two inputs, two options, then the outputs as struct xent_outputs has them.
 LOGITS, LABELS, CLASS_WEIGHT, ROW_WEIGHT = range(4)
 LOSS, LSE, PREDICTION, LABEL_PROBABILITY, ENTROPY, GRAD, PROBABILITY = range(4, 11)
-_PLACES = 11
+# Those of the linear form, whose struct begins with the same outputs.
+FEATURES, GRAD_FEATURES, GRAD_WEIGHT = LOGITS, GRAD, PROBABILITY
+GRAD_BIAS, LINEAR_LOGITS, WEIGHT, BIAS = range(11, 15)
+_PLACES = 15
+_OUTPUTS_END = WEIGHT
 
 _AT = [place * ctypes.sizeof(_library.Tensor) for place in range(_PLACES)]
 _OPTIONS = _PLACES * ctypes.sizeof(_library.Tensor)
 _OUTPUTS = _OPTIONS + ctypes.sizeof(_library.Options)
-_TOTAL = _OUTPUTS + ctypes.sizeof(_library.Outputs)
+_TOTAL = _OUTPUTS + ctypes.sizeof(_library.LinearOutputs)
 _IGNORE = _TOTAL + ctypes.sizeof(_library.Total)
 _ERROR = _IGNORE + 8 * _IGNORE_PLACES
 _SIZE = _ERROR + ctypes.sizeof(_library.Error)
@@ -107,6 +111,15 @@ class Call:
         if status:
             raise self._refusal(status)
 
+    def run_linear(self, settings: Settings) -> None:
+        """xent_linear_cross_entropy, which GRAD_.. are for; raises what it refuses."""
+        self._pack(settings, ctypes.sizeof(_library.LinearOutputs))
+        features, labels, *rest = self._arguments
+        weight, bias = self._addresses(WEIGHT, _PLACES)
+        status = _library.linear_cross_entropy(features, weight, bias, labels, *rest)
+        if status:
+            raise self._refusal(status)
+
     def count(self, classes: int, settings: Settings) -> None:
         """xent_count_labels; raises what it refuses."""
         self._pack(settings)
@@ -123,7 +136,9 @@ class Call:
         if status:
             raise self._refusal(status)
 
-    def _pack(self, settings: Settings) -> None:
+    def _pack(
+        self, settings: Settings, outputs_size: int = ctypes.sizeof(_library.Outputs)
+    ) -> None:
         """Options and outputs, once all tensors are at their places. Whatever ends this early, an
         interrupt among it, leaves memory that is not taken for packed."""
         self._packed = (None, 0)
@@ -139,8 +154,8 @@ class Call:
         _PACK_OPTIONS.pack_into(
             self._memory, _OPTIONS, _PACK_OPTIONS.size, *numbers, at, len(ignore), *weights, 0
         )
-        outputs = self._addresses(LOSS, _PLACES)
-        _PACK_OUTPUTS.pack_into(self._memory, _OUTPUTS, _PACK_OUTPUTS.size, *outputs)
+        outputs = self._addresses(LOSS, _OUTPUTS_END)
+        _PACK_OUTPUTS.pack_into(self._memory, _OUTPUTS, outputs_size, *outputs)
         # Kept apart from the next call's: a long list of ignored labels is not there any more.
         self._packed = (settings if len(ignore) <= _IGNORE_PLACES else None, self._given)
 

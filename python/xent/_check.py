@@ -28,7 +28,7 @@ class Finding(NamedTuple):
     message: str
     fix: str
     evidence: dict[str, float]
-    unscorable: bool  # the loss is refused because of it
+    unscorable: bool  # the loss is refused because of it, or it is too large to be checked
 
     def __str__(self) -> str:
         return f"{self.severity} {self.id}: {self.message} Fix: {self.fix}"

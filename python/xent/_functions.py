@@ -19,7 +19,7 @@ from ._arrays import (
     rows_like,
     weight_view,
 )
-from ._call import View
+from ._call import Settings, View
 from ._errors import ArgumentError
 from ._options import Options, choice, integer, settings_of
 from ._total import Total
@@ -61,10 +61,23 @@ def _plain(logits: Any, labels: Any, with_grad: bool) -> Optional[tuple[float, A
 def _put_inputs(call: _call.Call, logits: View, labels: View, options: Any) -> None:
     call.view(_call.LOGITS, logits)
     call.view(_call.LABELS, labels)
-    _put_weights(call, options)
+    put_weights(call, options)
 
 
-def _put_weights(call: _call.Call, options: Any) -> None:
+def reduced_settings(options: Any) -> tuple[Settings, bool]:
+    """The options of a loss, and whether it is wanted of each row."""
+    settings = settings_of(options)
+    by_row = options.get("reduction") == "none"
+    if by_row and settings.denominator:
+        raise ArgumentError(
+            "denominator divides a sum, which reduction='none' does not form: divide the rows' "
+            "losses, or use reduction='sum'."
+        )
+    return settings, by_row
+
+
+def put_weights(call: _call.Call, options: Any) -> None:
+    """The tensors among the options."""
     for place, name in ((_call.CLASS_WEIGHT, "class_weight"), (_call.ROW_WEIGHT, "row_weight")):
         if options.get(name) is not None:
             call.view(place, weight_view(options[name], name))
@@ -74,13 +87,7 @@ def _evaluate(
     logits: Any, labels: Any, with_grad: bool, out: Any, options: Any
 ) -> tuple[Loss, Optional[Array], bytes]:
     """Loss, gradient and total by the general way: any arrays, all options."""
-    settings = settings_of(options)
-    by_row = options.get("reduction") == "none"
-    if by_row and settings.denominator:
-        raise ArgumentError(
-            "denominator divides a sum, which reduction='none' does not form: divide the rows' "
-            "losses, or use reduction='sum'."
-        )
+    settings, by_row = reduced_settings(options)
     x, y = logits_view(logits), labels_view(labels)
     rows = rows_like(y, x) if by_row else None
     grad: Optional[Array] = None
@@ -168,7 +175,7 @@ def count_labels(labels: Any, classes: int, **options: Unpack[Options]) -> Total
     given: Any = options
     with _call.take() as call:
         call.view(_call.LABELS, labels_view(labels))
-        _put_weights(call, given)
+        put_weights(call, given)
         call.count(integer("classes", classes, 64), settings_of(given))
         return Total(call.total())
 

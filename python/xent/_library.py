@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import c_char, c_char_p, c_double, c_int32, c_int64, c_size_t, c_void_p
+from ctypes import c_char, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint64, c_void_p
 from pathlib import Path
 
 MAX_NDIM = 8
@@ -18,6 +18,8 @@ LOGITS_ARE = {"logits": 0, "probabilities": 1, "log_probabilities": 2}
 REDUCTION = {"mean": 0, "row_mean": 1, "sum": 2}
 ON_BAD_LABEL = {"error": 0, "ignore": 1, "nan": 2}
 ON_NOTHING_COUNTED = {"error": 0, "nan": 1, "zero": 2}
+TRAINING_METHOD = {"lbfgs": 0, "sgd": 1, "adam": 2}
+TRAINING_ENDED = {"converged": 1, "at_rest": 2, "iterations": 3, "patience": 4, "diverged": 5}
 
 
 class Tensor(ctypes.Structure):
@@ -71,6 +73,23 @@ class Outputs(ctypes.Structure):
     ]
 
 
+class LinearOutputs(ctypes.Structure):
+    """struct xent_linear_outputs"""
+
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("loss", c_void_p),
+        ("lse", c_void_p),
+        ("prediction", c_void_p),
+        ("label_probability", c_void_p),
+        ("entropy", c_void_p),
+        ("grad_features", c_void_p),
+        ("grad_weight", c_void_p),
+        ("grad_bias", c_void_p),
+        ("logits", c_void_p),
+    ]
+
+
 class Total(ctypes.Structure):
     """struct xent_total"""
 
@@ -119,12 +138,77 @@ class Finding(ctypes.Structure):
     ]
 
 
+class TrainingOptions(ctypes.Structure):
+    """struct xent_training_options"""
+
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("method", c_int32),
+        ("dtype", c_int32),
+        ("on_bad_label", c_int32),
+        ("threads", c_int32),
+        ("standardize", c_int32),
+        ("max_iterations", c_int32),
+        ("patience", c_int32),
+        ("precondition", c_int32),
+        ("history", c_int32),
+        ("batch_rows", c_int32),
+        ("seed", c_uint64),
+        ("l2", c_double),
+        ("label_smoothing", c_double),
+        ("scale", c_double),
+        ("tolerance", c_double),
+        ("learning_rate", c_double),
+        ("rate_decay", c_double),
+        ("momentum", c_double),
+        ("ignore", c_void_p),
+        ("ignore_count", c_size_t),
+        ("class_weight", c_void_p),
+        ("executor", c_void_p),
+    ]
+
+
+class TrainingReport(ctypes.Structure):
+    """struct xent_training_report"""
+
+    _fields_ = [
+        ("pass", c_int32),
+        ("ended", c_int32),
+        ("is_best", c_int32),
+        ("reserved_int", c_int32),
+        ("passes", c_int64),
+        ("iterations", c_int64),
+        ("constant_features", c_int64),
+        ("first_constant_feature", c_int64),
+        ("objective", c_double),
+        ("loss", c_double),
+        ("accuracy", c_double),
+        ("gradient", c_double),
+        ("step", c_double),
+        ("held_out_loss", c_double),
+        ("held_out_accuracy", c_double),
+        ("total", Total),
+        ("held_out", Total),
+        ("reserved", c_double * 4),
+    ]
+
+
+class TrainingParameters(ctypes.Structure):
+    """struct xent_training_parameters"""
+
+    _fields_ = [("weight", Tensor), ("bias", Tensor), ("mean", Tensor), ("scale", Tensor)]
+
+
 # CDLL lets go of the interpreter's lock while a function runs.
 _library = ctypes.CDLL(str(Path(__file__).with_name("libxent.so")))
 
 cross_entropy = _library.xent_cross_entropy
 cross_entropy.argtypes = [c_void_p] * 6
 cross_entropy.restype = c_int32
+
+linear_cross_entropy = _library.xent_linear_cross_entropy
+linear_cross_entropy.argtypes = [c_void_p] * 8
+linear_cross_entropy.restype = c_int32
 
 mean_loss_f32 = _library.xent_mean_loss_f32
 mean_loss_f32.argtypes = [c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_void_p]
@@ -165,6 +249,34 @@ diagnosis_total.restype = Total
 diagnosis_free = _library.xent_diagnosis_free
 diagnosis_free.argtypes = [c_void_p]
 diagnosis_free.restype = None
+
+training_begin = _library.xent_training_begin
+training_begin.argtypes = [c_int64, c_int64, c_void_p, c_void_p, c_void_p]
+training_begin.restype = c_int32
+
+training_set = _library.xent_training_set
+training_set.argtypes = [c_void_p] * 4
+training_set.restype = c_int32
+
+training_add = _library.xent_training_add
+training_add.argtypes = [c_void_p] * 5
+training_add.restype = c_int32
+
+training_step = _library.xent_training_step
+training_step.argtypes = [c_void_p] * 3
+training_step.restype = c_int32
+
+training_model = _library.xent_training_model
+training_model.argtypes = [c_void_p] * 3
+training_model.restype = c_int32
+
+training_free = _library.xent_training_free
+training_free.argtypes = [c_void_p]
+training_free.restype = None
+
+prepare_features = _library.xent_prepare_features
+prepare_features.argtypes = [c_void_p] * 5
+prepare_features.restype = c_int32
 
 _library.xent_version.restype = c_char_p
 _library.xent_isa.restype = c_char_p

@@ -17,6 +17,7 @@ static void product_tile(const void *a, const void *b, int64_t depth, const void
             sums[i][j] = v_load(from + i * from_stride + j * WIDTH);
     for (int i = 0; i < PRODUCT_ROWS; i++)
         __builtin_prefetch(to + ((adds ? 0 : PRODUCT_ROWS) + i) * stride, 1);
+#pragma GCC unroll 4
     for (int64_t k = 0; k < depth; k++, rows += PRODUCT_ROWS, columns += PRODUCT_COLUMNS)
         for (int i = 0; i < PRODUCT_ROWS; i++) {
             vec row = v_set(rows[i]);
@@ -42,12 +43,45 @@ static inline void pack(const unsigned char *lanes, int64_t apart, int64_t step,
         }
 }
 
+/* Where the panel's rows are not whole vectors, the last reaches into the place of the next step,
+ * which overwrites that; so steps are taken in order, and where all steps of one vector are taken
+ * before those of another, the first vector comes last. */
+static inline void pack_neighbours(const LANE *from, int64_t step, int64_t depth, LANE *to) {
+    enum { OVER = PRODUCT_ROWS % WIDTH, WHOLE = PRODUCT_ROWS - OVER };
+    for (int64_t k = 0; k < depth; k++, from += step, to += PRODUCT_ROWS) {
+        for (int j = 0; j < WHOLE; j += WIDTH)
+            v_store(to + j, v_load(from + j));
+        if (OVER > 0)
+            v_store(to + WHOLE, v_load_some(from + WHOLE, OVER, 0));
+    }
+}
+
+static inline void pack_lines(const LANE *from, int64_t apart, int64_t depth, LANE *to) {
+    const LANE *rows[WIDTH];
+    for (int j = (PRODUCT_ROWS - 1) / WIDTH * WIDTH; j >= 0; j -= WIDTH) {
+        for (int i = 0; i < WIDTH; i++)
+            rows[i] = from + (j + i < PRODUCT_ROWS ? j + i : 0) * apart;
+        rows_to_tile(rows, depth, PRODUCT_ROWS, to + j);
+    }
+}
+
+/* A full panel whose rows or whose steps are consecutive in memory is moved in vectors, but for its
+ * last step, beyond which there is nothing to write to. */
 static void pack_rows(const void *lanes, int64_t apart, int64_t step, int64_t count, int64_t depth,
                       void *panel) {
-    if (count == PRODUCT_ROWS)
-        pack(lanes, apart, step, PRODUCT_ROWS, PRODUCT_ROWS, depth, panel);
-    else
+    const LANE *from = lanes;
+    const int64_t last = depth - 1;
+    LANE *to = panel;
+    if (count < PRODUCT_ROWS || last < 4 || (apart != 1 && step != 1)) {
         pack(lanes, apart, step, count, PRODUCT_ROWS, depth, panel);
+        return;
+    }
+    if (apart == 1)
+        pack_neighbours(from, step, last, to);
+    else
+        pack_lines(from, apart, last, to);
+    pack((const unsigned char *)(from + last * step), apart, step, PRODUCT_ROWS, PRODUCT_ROWS, 1,
+         to + last * PRODUCT_ROWS);
 }
 
 /* A full panel whose columns or whose steps are consecutive in memory is moved in vectors. */

@@ -107,9 +107,6 @@ class Accidents(Case):
         self.assertEqual(self.read("grad.npy"), b"old")
         self.assertEqual(self.names(), ["grad.npy", "labels.npy", "logits.npy"])
 
-    def names(self):
-        return sorted(os.listdir(self.folder))
-
     def test_killed_at_random_moments(self):
         """The output is absent, the old file or the whole new one."""
         logits, labels = batch()

@@ -64,7 +64,9 @@ class Check(Case):
         for finding, logits, labels in (
                 ("batch-mismatch", X[:4, :3], Y[:2]), ("one-hot-labels", X, np.eye(10)[Y]),
                 ("float-labels", X, Y.astype(float)), ("swapped-arguments", Y, X), ("classes-first", X.T, Y),
-                ("label-axes", X, Y[:, None]), ("integer-logits", X.astype(int), Y), ("labels-one-based", X, Y + 1),
+                ("label-axes", X, Y[:, None]),
+                ("no-classes", X[:, :0], Y), ("no-classes", X[0, :0], Y[0]), ("no-classes", X[0, 0], Y[0]),
+                ("no-classes", X[0, 0], Y), ("integer-logits", X.astype(int), Y), ("labels-one-based", X, Y + 1),
                 ("undeclared-ignore", X, np.where(Y == 3, -100, Y)), ("undeclared-ignore", X, np.where(Y == 3, -1, Y)),
                 ("undeclared-ignore", X, np.where(Y == 3, 255, Y)), ("label-out-of-range", X, Y + 2)):
             self.first(finding, logits, labels, code=65)
@@ -93,14 +95,20 @@ class Check(Case):
         self.save("labels.npy", np.zeros(1000, int))
         self.refused(65, "check", "cut.npy", "labels.npy")
 
-    def test_more_rows_than_it_counts(self):
+    def test_more_than_it_counts(self):
         """Refused before they are read: the files are holes."""
-        for name, size in (("logits.bin", 2 << 31), ("labels.bin", 1 << 31)):
-            with open(self.path(name), "wb") as file:
-                file.truncate(size)
-        said = self.refused(65, "check", "logits.bin", "labels.bin", "--dtype", "f16", "--shape", f"{1 << 31},1",
-                            "--labels-dtype", "u8", "--labels-shape", str(1 << 31))
-        self.assertIn("2147483648 rows are more than", said)
+        for rows, classes in (1 << 31, 1), (1, 1 << 31):
+            for name, size in (("logits.bin", 2 * rows * classes), ("labels.bin", rows)):
+                with open(self.path(name), "wb") as file:
+                    file.truncate(size)
+            words = ("check", "logits.bin", "labels.bin", "--dtype", "f16", "--shape", f"{rows},{classes}",
+                     "--labels-dtype", "u8", "--labels-shape", str(rows))
+            code, out, err = self.xent(*words, "--json")
+            found = json.loads(out)
+            self.assertEqual((code, found["findings"][0]["id"], found["scorable"]), (65, "too-large", False))
+            self.assertEqual(found["findings"][0]["evidence"], {"rows": rows, "classes": classes})
+            self.assertIn(f"{rows} rows of {classes} class", err)
+            self.assertTrue(self.xent(*words)[1].startswith("error    too-large\n"))
 
     def test_blocks(self):
         """Larger than a block, of every type and order."""

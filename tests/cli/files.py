@@ -175,9 +175,6 @@ class Writing(Case):
         self.save_batch()
         self.words = ("loss", "logits.npy", "labels.npy", "-q")
 
-    def names(self):
-        return sorted(os.listdir(self.folder))
-
     def test_written_files_are_as_numpy_writes_them(self):
         for logits in (LOGITS.astype(np.float32), LOGITS.astype(np.float16), LOGITS):
             self.save("logits.npy", logits)

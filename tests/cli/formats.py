@@ -23,6 +23,7 @@ import zipfile
 try:
     import ml_dtypes
     import numpy as np
+    import safetensors
     import safetensors.numpy
     BUNDLE = os.path.join(os.path.dirname(importlib.util.find_spec("sklearn").origin), "datasets", "data")
 except (ImportError, AttributeError):
@@ -279,6 +280,28 @@ class Safetensors(Formats):
         for kind in WHOLES:
             self.save_tensors({"one": LABELS.astype(kind), "two": np.zeros((0, 5))})
             self.same_labels("x.safetensors:one", LABELS.astype(kind))
+
+    def test_models(self):
+        """What `xent train` writes the library reads, and the other way round."""
+        features = np.random.default_rng(1).normal(size=(60, 4)).astype(np.float32)
+        labels = np.where(features[:, 0] > features[:, 1], 7, 3)
+        np.save(self.path("x.npy"), features)
+        np.save(self.path("y.npy"), labels)
+        for words, names in (((), {"weight", "bias"}), (("--standardize",), {"weight", "bias", "mean", "scale"})):
+            self.assertEqual(self.xent("train", "x.npy", "y.npy", "--model", "m.safetensors", "--l2", "0.01", "-q", *words)[0], 0)
+            with safetensors.safe_open(self.path("m.safetensors"), "np") as model:
+                self.assertEqual(set(model.keys()), names)
+                self.assertEqual(json.loads(model.metadata()["classes"]), [3, 7])
+                tensors = {name: model.get_tensor(name) for name in names}
+            said = self.xent("predict", "m.safetensors", "x.npy")[1]
+            self.assertGreater((np.array(said.split(), int) == labels).mean(), 0.9)
+            self.save_tensors(tensors, {"classes": "[3, 7]"})
+            self.assertEqual(self.xent("predict", "x.safetensors", "x.npy")[1], said)
+        half = {name: tensors[name].astype(ml_dtypes.bfloat16) for name in ("weight", "bias")}
+        for name, values in (("m.safetensors", half), ("x.safetensors", {key: half[key].astype(np.float32) for key in half})):
+            safetensors.numpy.save_file(values, self.path(name))
+            self.xent("predict", name, "x.npy", "--logits", "-o", name + ".npy")
+        self.assertEqual(self.read("m.safetensors.npy"), self.read("x.safetensors.npy"))
 
     def test_a_choice_is_asked_for(self):
         self.save_tensors({"model.head": LOGITS, "y": LABELS})

@@ -11,7 +11,7 @@ import numpy as np
 
 from support import LABELS, LOGITS, MEAN, XENT, Case
 
-VERBS = ("loss", "bench", "info", "completion", "manual", "help")
+VERBS = ("loss", "train", "predict", "bench", "info", "completion", "manual", "help")
 
 
 class Help(Case):
@@ -50,7 +50,8 @@ class Help(Case):
 
     def test_examples_are_commands(self):
         """What the pages show as commands works on files of these names."""
-        self.save_batch()
+        self.save_batch(np.tile(LOGITS, (20, 1)), np.tile(LABELS, 20))
+        self.save("features.npy", np.random.default_rng(0).normal(size=(80, 3)))
         np.savez(self.path("batch.npz"), logits=LOGITS, labels=LABELS)
         self.wrap("xent", XENT)
         subprocess.run(["gzip", "-k", "logits.npy"], cwd=self.folder, check=True)

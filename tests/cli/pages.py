@@ -13,7 +13,7 @@ from support import LABELS, LOGITS, Case
 from terminal import Terminal
 
 DOCS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs")
-VERBS = ["loss", "check", "bench", "info", "completion", "manual", "help"]
+VERBS = ["loss", "check", "train", "predict", "bench", "info", "completion", "manual", "help"]
 PAGES = [[]] + [[verb] for verb in VERBS]
 
 
@@ -39,7 +39,7 @@ class Completion(Case):
         terminal.shown = terminal.shown.split(wanted, 1)[1]
 
     def flags(self, verb):
-        return re.findall(r"(?m)^  (?:-\w, )?(--[a-z-]+)", self.xent("help", verb)[1])
+        return re.findall(r"(?m)^  (?:-\w, )?(--[a-z0-9-]+)", self.xent("help", verb)[1])
 
 
 @needs("bash")
@@ -167,7 +167,7 @@ class Manual(Case):
         if not self.text([], ["man", "-l"]).strip():
             self.skipTest("man is a stub here")
         page = self.text(["loss"], ["man", "-l"])
-        for flag in re.findall(r"(?m)^  (?:-\w, )?(--[a-z-]+)", self.xent("help", "loss")[1]):
+        for flag in re.findall(r"(?m)^  (?:-\w, )?(--[a-z0-9-]+)", self.xent("help", "loss")[1]):
             self.assertRegex(page, rf"(?m)^ +(-\w, )?{flag}\b")
         flat = " ".join(page.split())
         for text in ("--reduction mean|row-mean|sum|none", "xent loss logits.npy labels.npy --ignore -100 --json",
@@ -211,14 +211,14 @@ class Docs(Case):
         for verb in VERBS[:-1]:
             page = self.doc(verb + ".md")
             self.assertIn(f"({verb}.md)", self.doc("cli.md"))
-            for flag in re.findall(r"(?m)^  (?:-\w, )?(--[a-z-]+)", self.xent("help", verb)[1]):
+            for flag in re.findall(r"(?m)^  (?:-\w, )?(--[a-z0-9-]+)", self.xent("help", verb)[1]):
                 if flag != "--help":
-                    self.assertTrue((f"`{flag}" if verb in ("loss", "check") else flag) in page, f"docs/{verb}.md has no {flag}")
+                    self.assertTrue((f"`{flag}" if verb in ("loss", "check", "train", "predict") else flag) in page, f"docs/{verb}.md has no {flag}")
 
     def test_the_front_page(self):
         """It has every flag of the main verb, and what it shows is what is printed, but for the time."""
         page = self.doc("../README.md")
-        for flag in re.findall(r"(?m)^  (?:-\w, )?(--[a-z-]+)", self.xent("help", "loss")[1]):
+        for flag in re.findall(r"(?m)^  (?:-\w, )?(--[a-z0-9-]+)", self.xent("help", "loss")[1]):
             if flag != "--help":
                 self.assertRegex(page, rf"(?m)^\|.*`{flag}\b", flag)
         digits = os.path.join(DOCS, "../examples/digits")
@@ -266,6 +266,18 @@ class Docs(Case):
                                       (LOGITS, np.full(4, -1), ("--ignore", "-1")), (LOGITS[:0], LABELS[:0], ())):
             self.save_batch(logits, labels)
             found = json.loads(self.xent("check", "logits.npy", "labels.npy", "--json", *words)[1])
+            self.assertTrue(valid(found, schema, schema), found)
+        for field in found:
+            self.assertFalse(valid({**found, field: [0]}, schema, schema), field)
+            self.assertFalse(valid({key: found[key] for key in found if key != field}, schema, schema), field)
+
+    def test_the_schema_of_xent_train(self):
+        schema = json.loads(self.doc("train.schema.json"))
+        self.save_batch(np.tile(LOGITS, (5, 1)), np.tile(LABELS, 5))
+        for words in ((), ("--validation", "0.3"), ("--method", "sgd", "--epochs", "2"), ("--iterations", "1")):
+            code, out, err = self.xent("train", "logits.npy", "labels.npy", "--model", "m", "--l2", "0.1", "--json", "-q", *words)
+            self.assertEqual((code, err), (0, ""))
+            found = json.loads(out)
             self.assertTrue(valid(found, schema, schema), found)
         for field in found:
             self.assertFalse(valid({**found, field: [0]}, schema, schema), field)

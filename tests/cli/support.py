@@ -2,7 +2,9 @@
 """What the tests of the command-line tool share: running it, and the formula in NumPy."""
 import json
 import os
+import resource
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -16,6 +18,8 @@ XENT = os.path.abspath(os.environ["XENT_CLI"])
 LOGITS = np.array([[1.2, 0.8, -0.5], [-0.2, 1.5, 0.1], [0.9, -0.7, 1.1], [-1.0, 0.3, -0.1]])
 LABELS = np.array([0, 1, 2, 0])
 MEAN = 0.9058164747667916
+SAFE_TYPES = {"f4": "F32", "f8": "F64", "f2": "F16", "i8": "I64", "u1": "U8"}
+DIGITS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/digits")
 
 
 class Case(unittest.TestCase):
@@ -44,6 +48,39 @@ class Case(unittest.TestCase):
     def read(self, name):
         with open(self.path(name), "rb") as file:
             return file.read()
+
+    def save_tensors(self, name, tensors, **metadata):
+        """A .safetensors file, written here because NumPy alone is needed."""
+        head, data = {"__metadata__": metadata} if metadata else {}, b""
+        for key, values in tensors.items():
+            raw = np.ascontiguousarray(values).tobytes()
+            head[key] = {"dtype": SAFE_TYPES[values.dtype.str[1:]], "shape": list(values.shape),
+                         "data_offsets": [len(data), len(data) + len(raw)]}
+            data += raw
+        text = json.dumps(head).encode()
+        return self.write(name, struct.pack("<Q", len(text)) + text + data)
+
+    def load_tensors(self, name):
+        """The tensors by name and the metadata of a .safetensors file, which must be valid."""
+        data = self.read(name)
+        size, = struct.unpack("<Q", data[:8])
+        head, elements = json.loads(data[8:8 + size]), data[8 + size:]
+        metadata, tensors, end = head.pop("__metadata__", {}), {}, 0
+        for key, entry in sorted(head.items(), key=lambda item: item[1]["data_offsets"]):
+            begin, last = entry["data_offsets"]
+            self.assertEqual(begin, end)
+            dtype = next(code for code, kind in SAFE_TYPES.items() if kind == entry["dtype"])
+            tensors[key] = np.frombuffer(elements[begin:last], "<" + dtype).reshape(entry["shape"])
+            end = last
+        self.assertEqual(end, len(elements))
+        return tensors, metadata
+
+    def names(self):
+        return sorted(os.listdir(self.folder))
+
+    def limited(self, size):
+        """A setting under which no file grows beyond so many bytes, as on a full disk."""
+        return {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))}
 
     def xent(self, *words, **settings):
         """Runs the tool inside the folder; returns exit code, stdout, stderr."""

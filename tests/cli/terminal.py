@@ -192,3 +192,23 @@ class Progress(OnATerminal):
         self.assertEqual(terminal.end(), 65)
         said = terminal.shown.rsplit(WIPE, 1)[1]
         self.assertTrue(said.startswith(f"{RED}xent:{PLAIN} logits.npy: has become shorter"), said)
+
+    def test_a_training(self):
+        """Iteration, loss and accuracy stand before the bar; Ctrl-C leaves a clean line, and a second one is not waited for."""
+        dice = np.random.default_rng(3)
+        labels = dice.integers(0, 30, 20000)
+        self.save("x.npy", (dice.normal(size=(20000, 200)) + np.eye(30, 200)[labels]).astype(np.float32))
+        self.save("y.npy", labels)
+        terminal = Terminal([XENT, "train", "x.npy", "y.npy", "--model", "m", "--tolerance", "0", "--threads", "1"], self.folder,
+                            XENT_ISA="scalar")
+        self.assertTrue(terminal.wait_for("GB/s"))
+        self.assertTrue(terminal.wait_for("2: loss"))
+        terminal.type("\x03")
+        self.assertEqual(terminal.end(), 130)
+        lines, said = terminal.shown.rsplit(WIPE, 1)
+        for line in lines.split(WIPE)[1:]:
+            self.assertLess(len(line.replace("^C", "")), 78)
+            self.assertRegex(line, r"^(\d+: loss \d\S*  \d+\.\d\d %  )?\[#*\.*\] +\d+ %  \d+\.\d\d GB/s  [\d:]+ left")
+        self.assertTrue(said.startswith(f"{RED}xent:{PLAIN} stopped after"), said)
+        self.assertIn("--resume", said.split("try:")[1])
+        self.assertEqual(self.names(), ["m.checkpoint", "x.npy", "y.npy"])

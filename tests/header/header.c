@@ -2,6 +2,37 @@
  * The headers alone, as C99 and as C++11: every initialiser, and one call of every function. */
 #include <xent.h>
 #include <xent_diagnose.h>
+#include <xent_train.h>
+
+static int call_training(const xent_tensor *features, const xent_tensor *labels) {
+    xent_training_options options = XENT_TRAINING_OPTIONS_INIT;
+    xent_training_parameters model;
+    xent_training_report report;
+    xent_training *training = NULL;
+    xent_tensor tensor, copy = *features;
+    const char *name = NULL;
+    float prepared[2];
+
+    options.label_smoothing = 0.5;
+    if (xent_training_begin(2, 2, &options, &training, NULL) != XENT_OK)
+        return 1;
+    if (xent_training_model(training, &model, NULL) != XENT_OK || model.bias.shape[0] != 2 ||
+        xent_training_set(training, &model.weight, &model.bias, NULL) != XENT_OK)
+        return 2;
+    if (xent_training_state_count(training) < 1 ||
+        xent_training_state(training, 0, &name, &tensor, NULL) != XENT_OK ||
+        xent_training_restore(training, &name, &tensor, 1, NULL) != XENT_BAD_ARGUMENT)
+        return 3;
+    if (xent_training_score(training, features, labels, NULL, NULL) != XENT_OK ||
+        xent_training_add(training, features, labels, NULL, NULL) != XENT_OK ||
+        xent_training_step(training, &report, NULL) != XENT_BAD_LABEL)
+        return 4;
+    copy.data = prepared;
+    if (xent_prepare_features(features, NULL, NULL, &copy, NULL) != XENT_OK)
+        return 5;
+    xent_training_free(training);
+    return 0;
+}
 
 int main(void) {
     float logits[2] = {0, 0};
@@ -41,5 +72,7 @@ int main(void) {
     if (xent_diagnosis_begin(&rows, &labels, NULL, &found, NULL) != XENT_OK)
         return 9;
     xent_diagnosis_free(found);
+    if (call_training(&rows, &labels) != 0)
+        return 10;
     return xent_status_name(XENT_OK)[0] != 'X';
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""bench/calls.py in its tiny mode, and the page that is made of it; how long anything takes is no
-test's business."""
+"""bench/calls.py and bench/linear_torch.py in their tiny modes, and the page that is made of it; how
+long anything takes is no test's business."""
 
 from __future__ import annotations
 
@@ -79,3 +79,17 @@ def test_the_page(measured: str, tmp_path: Path) -> None:
     assert (
         page.split("<!-- python -->")[0] == original.split("<!-- python -->")[0]
     )  # the rest stays
+
+
+def test_the_linear_form(tmp_path: Path) -> None:
+    measured = run("linear_torch.py", "--smoke")
+    found = json.loads(measured)
+    (case,), (memory,) = found["cases"], found["memory"]
+    assert {"xent_linear", "torch_linear"} <= set(case["seconds"]) == set(memory["bytes"])
+    shutil.copy(ROOT / "docs/performance.md", tmp_path)
+    (tmp_path / "linear.json").write_text(measured, encoding="utf-8")
+    words = ("--docs", str(tmp_path), "--linear_torch", str(tmp_path / "linear.json"))
+    run("report.py", *words, "--command", "make bench", str(tmp_path / "results.json"))
+    page = (tmp_path / "performance.md").read_text(encoding="utf-8")
+    assert page.count("| 200 x 8 x 3000 |") == len(case["seconds"])
+    assert "| 200 x 8 x 3000 | `xent.torch.linear_cross_entropy` |" in page

@@ -14,15 +14,20 @@ from xent import _library
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = ROOT / "include" / "xent.h"
-HEADERS = HEADER.read_text() + HEADER.with_name("xent_diagnose.h").read_text()
+ALL = (HEADER, HEADER.with_name("xent_diagnose.h"), HEADER.with_name("xent_train.h"))
+HEADERS = "".join(header.read_text() for header in ALL)
 STRUCTS = {
     "xent_tensor": _library.Tensor,
     "xent_options": _library.Options,
     "xent_outputs": _library.Outputs,
+    "xent_linear_outputs": _library.LinearOutputs,
     "xent_total": _library.Total,
     "xent_error": _library.Error,
     "xent_evidence": _library.Evidence,
     "xent_finding": _library.Finding,
+    "xent_training_options": _library.TrainingOptions,
+    "xent_training_report": _library.TrainingReport,
+    "xent_training_parameters": _library.TrainingParameters,
 }
 ENUMS = {
     "": "F32 F64 BF16 F16 I8 U8 I16 U16 I32 U32 I64 U64 OK NOTHING_COUNTED MAX_NDIM",
@@ -30,6 +35,8 @@ ENUMS = {
     "REDUCTION": "MEAN ROW_MEAN SUM",
     "ON_BAD_LABEL": "BAD_LABEL_ERROR BAD_LABEL_IGNORE BAD_LABEL_NAN",
     "ON_NOTHING_COUNTED": "NOTHING_ERROR NOTHING_NAN NOTHING_ZERO",
+    "TRAINING_METHOD": "LBFGS SGD ADAM",
+    "TRAINING_ENDED": "TRAINING_CONVERGED TRAINING_AT_REST TRAINING_ITERATIONS TRAINING_PATIENCE TRAINING_DIVERGED",
 }
 
 
@@ -51,7 +58,7 @@ def _as_compiled(tmp_path, expressions):
     lines = "".join(f'printf("%lld\\n", (long long)({one}));' for one in expressions)
     source = tmp_path / "layout.c"
     source.write_text(
-        "#include <stdio.h>\n#include <stddef.h>\n#include <xent_diagnose.h>\n"
+        "#include <stdio.h>\n#include <stddef.h>\n#include <xent_diagnose.h>\n#include <xent_train.h>\n"
         f"int main(void) {{{lines}}}\n"
     )
     program = tmp_path / "layout"

@@ -41,10 +41,10 @@ def array(value: Any) -> np.ndarray[Any, Any]:
 
 def test_the_page_has_its_sections() -> None:
     assert list(BLOCKS.items()) == [
-        ("PyTorch", 5),
+        ("PyTorch", 7),
         ("Keras and TensorFlow", 6),
         ("JAX and optax", 4),
-        ("scikit-learn", 3),
+        ("scikit-learn", 4),
         ("ONNX", 2),
     ]
 
@@ -230,6 +230,79 @@ class TestPyTorch:
             assert word in str(raised.value)
 
 
+class TestPyTorchLinear:
+    """The rows of its table on linear_cross_entropy."""
+
+    @pytest.fixture
+    def case(self) -> Any:
+        import torch
+
+        generator = torch.Generator().manual_seed(1)
+        x, w = (torch.randn(n, 40, generator=generator) for n in (6, 30))
+        return x, w, torch.randint(0, 30, (6,), generator=generator)
+
+    def test_logits_of_16_bits_are_float32(self, case: Any) -> None:
+        import torch
+        import xent.torch
+
+        x, w, y = (one.bfloat16() if one.is_floating_point() else one for one in case)
+        exact = torch.nn.functional.cross_entropy((x.double() @ w.double().T), y)
+        theirs = torch.nn.functional.cross_entropy(torch.nn.functional.linear(x, w).float(), y)
+        ours = xent.torch.linear_cross_entropy(x.float(), w.float(), y)
+        assert xent.torch.linear_cross_entropy(x, w, y) == ours.bfloat16()
+        assert abs(ours - exact) < 1e-5 < abs(theirs - exact)
+
+    def test_float16_computes_gradients_in_backward(self, case: Any) -> None:
+        import torch
+        import xent.torch
+        from xent.torch import _kernel
+
+        x, w, y = case
+        for dtype, calls in ((torch.float16, [0, 3]), (torch.float32, [3, 3])):
+            made: list[int] = []
+            original = _kernel.reduced
+
+            def counting(*args: Any) -> Any:
+                found = original(*args)  # noqa: B023
+                made.append(len(found[1]))  # noqa: B023
+                return found
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(_kernel, "reduced", counting)
+                loss = xent.torch.linear_cross_entropy(x.to(dtype).requires_grad_(), w.to(dtype), y)
+                loss.backward()
+            assert made == calls[: len(made)] and sum(made) == 3
+
+    def test_rows_along_several_axes(self, case: Any) -> None:
+        import torch
+        import xent.torch
+
+        x, w, y = case
+        ours = xent.torch.linear_cross_entropy(x.view(2, 3, 40), w, y.view(2, 3))
+        assert ours == xent.torch.linear_cross_entropy(x, w, y)
+        if hasattr(torch.nn.functional, "linear_cross_entropy"):
+            with pytest.raises(RuntimeError):
+                torch.nn.functional.linear_cross_entropy(x.view(2, 3, 40), w, y.view(2, 3))
+
+    def test_options_part_nothing(self, case: Any) -> None:
+        import torch
+        import xent.torch
+
+        if not hasattr(torch.nn, "LinearCrossEntropyOptions"):
+            pytest.skip("PyTorch has none before 2.13")
+        options = torch.nn.LinearCrossEntropyOptions()
+        ours = xent.torch.linear_cross_entropy(*case, options=options)
+        assert ours == xent.torch.linear_cross_entropy(*case)
+        x, w, y = case
+
+        def loss(function: Any) -> Any:
+            return torch.func.grad(lambda x: function(x, w, y, options=options))(x)
+
+        assert loss(xent.torch.linear_cross_entropy).isfinite().all()
+        with pytest.raises(RuntimeError):
+            loss(torch.nn.functional.linear_cross_entropy)
+
+
 class TestKeras:
     @pytest.fixture
     def loss(self) -> Any:
@@ -358,6 +431,38 @@ class TestOptax:
         assert math.isnan(loss(nothing, np.array([0]))[0]) and math.isnan(
             xent.cross_entropy(nothing, np.array([0]))
         )
+
+
+class TestScikitLearnClassifier:
+    @pytest.fixture
+    def theirs(self) -> Any:
+        from sklearn.linear_model import LogisticRegression
+
+        return LogisticRegression
+
+    def test_l2_is_the_same_for_any_number_of_samples(self, theirs: Any) -> None:
+        x, y = np.tile(X, (6, 1)).astype(float), np.tile(Y, 6)
+        for rows in (slice(0, 5), slice(None)):
+            ours = xent.LinearClassifier(l2=0.1, tol=1e-10).fit(x[rows], y[rows])
+            other = theirs(C=1 / (0.1 * len(y[rows])), tol=1e-10).fit(x[rows], y[rows])
+            np.testing.assert_allclose(ours.coef_, other.coef_, atol=1e-5)
+            kept = ours.coef_ if rows.stop else kept
+        np.testing.assert_allclose(ours.coef_, kept, atol=1e-8)
+
+    def test_coefficients_are_read_only(self, theirs: Any) -> None:
+        ours, other = xent.LinearClassifier().fit(X, Y), theirs().fit(X, Y)
+        other.coef_ = 2 * other.coef_
+        with pytest.raises(AttributeError):
+            ours.coef_ = 2 * ours.coef_
+
+    def test_nan_is_named(self, theirs: Any) -> None:
+        spoilt = X.copy()
+        spoilt[2, 1] = np.nan
+        for estimator in (theirs(), xent.LinearClassifier()):
+            with pytest.raises(ValueError, match="NaN"):
+                estimator.fit(spoilt, Y)
+        with pytest.raises(ValueError, match=r"\[2, 1\]"):
+            xent.LinearClassifier().fit(spoilt, Y)
 
 
 class TestScikitLearn:

@@ -22,17 +22,9 @@ TYPES = {
 
 
 @st.composite
-def cases(draw):
-    rng = np.random.default_rng(draw(st.integers(0, 1 << 32)))
-    shape = draw(st.lists(st.integers(1, 4), min_size=0, max_size=3))
-    classes = draw(st.integers(1, 70))
-    axis = draw(st.integers(0, len(shape)))
-    dtype = draw(st.sampled_from(list(TYPES)))
-    logits = (rng.standard_normal(shape[:axis] + [classes] + shape[axis:]) * 3).astype(dtype)
-    labels = rng.integers(0, classes, shape).astype(
-        draw(st.sampled_from([np.int64, np.uint8, np.int16]))
-    )
-    options = {"class_axis": axis}
+def options_of(draw, rng, shape, classes):
+    """Any options for labels of this shape."""
+    options = {}
     if draw(st.booleans()):
         options["label_smoothing"] = draw(st.floats(0, 1))
     if draw(st.booleans()):
@@ -50,6 +42,21 @@ def cases(draw):
     options["reduction"] = draw(st.sampled_from(["mean", "row_mean", "sum", "none"]))
     if options["reduction"] == "none":
         options.pop("denominator", None)
+    return options
+
+
+@st.composite
+def cases(draw):
+    rng = np.random.default_rng(draw(st.integers(0, 1 << 32)))
+    shape = draw(st.lists(st.integers(1, 4), min_size=0, max_size=3))
+    classes = draw(st.integers(1, 70))
+    axis = draw(st.integers(0, len(shape)))
+    dtype = draw(st.sampled_from(list(TYPES)))
+    logits = (rng.standard_normal(shape[:axis] + [classes] + shape[axis:]) * 3).astype(dtype)
+    labels = rng.integers(0, classes, shape).astype(
+        draw(st.sampled_from([np.int64, np.uint8, np.int16]))
+    )
+    options = {"class_axis": axis, **draw(options_of(rng, shape, classes))}
     if draw(st.booleans()) and labels.size > 1:
         options["ignore"] = int(labels.flat[0])
         labels.flat[-1] = (options["ignore"] + 1) % classes

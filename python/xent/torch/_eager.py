@@ -14,7 +14,8 @@ from torch.autograd import forward_ad
 
 from .._total import Total
 from . import _kernel, _operators
-from ._spec import MEAN, ROW_MEAN, SUM, Inputs, Rows
+from ._chain import Gradients
+from ._spec import MEAN, ROW_MEAN, SUM, Inputs, Rows, is_linear
 
 
 def is_transformed() -> bool:
@@ -38,17 +39,19 @@ def is_plain(tensor: Tensor, labels: Tensor, *weights: Optional[Tensor]) -> bool
     )
 
 
-def _unchanged(ctx: Any) -> Tensor:
-    """The logits of forward, for second derivatives. The first does not need them any more, and
-    saved among the tensors it reads they would have to be unchanged for it as well."""
-    if ctx.logits._version != ctx.version:
-        raise RuntimeError(
-            f"one of the variables needed for gradient computation has been modified by an inplace "
-            f"operation: the logits are at version {ctx.logits._version}, expected {ctx.version}. "
-            f"With create_graph=True they must stay as they were when the loss was computed."
-        )
-    logits: Tensor = ctx.logits
-    return logits
+def _unchanged(ctx: Any) -> Inputs:
+    """What was differentiated in forward, for second derivatives. The first does not need it any
+    more, and saved among the tensors it reads it would have to be unchanged for it as well."""
+    for tensor, version in zip(ctx.differentiated, ctx.versions):
+        if tensor is not None and tensor._version != version:
+            raise RuntimeError(
+                f"one of the variables needed for gradient computation has been modified by an "
+                f"inplace operation: a tensor of shape {list(tensor.shape)} is at version "
+                f"{tensor._version}, expected {version}. With create_graph=True, logits, or "
+                f"features and weight, must stay as they were when the loss was computed."
+            )
+    inputs: Inputs = ctx.differentiated
+    return inputs
 
 
 def _divisor(options: tuple[Rows, int, float], total: bytes) -> float:
@@ -63,76 +66,77 @@ def _divisor(options: tuple[Rows, int, float], total: bytes) -> float:
 
 
 def _narrow(
-    inputs: Inputs, grad: Tensor, upstream: Tensor, rows: Rows, divisor: float
-) -> tuple[Tensor, Tensor]:
-    """A gradient and what is left to multiply it by. In float16 what D makes too small is lost
+    ctx: Any, inputs: Inputs, grads: Gradients, upstream: Tensor
+) -> tuple[Gradients, Tensor]:
+    """Gradients and what is left to multiply them by. In float16 what D makes too small is lost
     before an upstream, such as the scale of a loss, could lift it: it has to go into D."""
-    if not is_plain(upstream, inputs[1]):
-        return grad, upstream
-    by = upstream.item()
-    if by in (0.0, 1.0) or not math.isfinite(by):
-        return grad, upstream
-    lifted = _kernel.reduced(inputs, rows, SUM, divisor / abs(by), True, False)[1]
-    assert lifted is not None
-    return lifted, upstream.new_tensor(math.copysign(1.0, by))
+    rows, reduction, denominator = ctx.options
+    by = upstream.item() if is_plain(upstream, inputs[-3]) else 1.0
+    if by not in (0.0, 1.0) and math.isfinite(by) and ctx.divisor:
+        divisor, left = ctx.divisor / abs(by), upstream.new_tensor(math.copysign(1.0, by))
+        return _kernel.reduced(inputs, rows, SUM, divisor, ctx.wanted, False)[1], left
+    if ctx.late:
+        grads = _kernel.reduced(inputs, rows, reduction, denominator, ctx.wanted, False)[1]
+    return grads, upstream
 
 
 class _Reduced(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        logits: Tensor,
-        labels: Tensor,
-        class_weight: Any,
-        row_weight: Any,
-        options: tuple[Rows, int, float],
-        total: Optional[list[bytes]],
+        ctx: Any, options: tuple[Rows, int, float], total: Optional[list[bytes]], *inputs: Any
     ) -> Tensor:
-        inputs = (logits, labels, class_weight, row_weight)
-        narrow = logits.dtype is torch.float16
-        loss, grad, found = _kernel.reduced(inputs, *options, True, narrow or total is not None)
+        differentiated = inputs[:-3]
+        ctx.wanted = ctx.needs_input_grad[2:-3]
+        ctx.narrow = inputs[0].dtype is torch.float16
+        # A float16 loss is usually scaled, for which products would have to be made again.
+        ctx.late = ctx.narrow and is_linear(inputs)
+        wanted = () if ctx.late else ctx.wanted
+        with_total = ctx.narrow or total is not None
+        loss, grads, found = _kernel.reduced(inputs, *options, wanted, with_total)
         if total is not None:
             total.append(found)
         ctx.options = options
-        ctx.divisor = _divisor(options, found) if narrow else 0.0
-        ctx.logits, ctx.version = logits, logits._version
-        hooked = torch._C._autograd._top_saved_tensors_default_hooks(False) is not None
-        if hooked:  # checkpointing, or keeping elsewhere what is saved
-            ctx.logits = None
-        ctx.save_for_backward(labels, class_weight, row_weight, grad, logits if hooked else None)
+        ctx.divisor = _divisor(options, found) if ctx.narrow else 0.0
+        ctx.versions = [None if one is None else one._version for one in differentiated]
+        # With hooks (checkpointing, or keeping elsewhere what is saved) they are to be saved too.
+        hooks = torch._C._autograd._top_saved_tensors_default_hooks(False)
+        ctx.saved = ctx.late or hooks is not None
+        ctx.differentiated = None if ctx.saved else differentiated
+        ctx.count = len(differentiated)
+        ctx.save_for_backward(*inputs[-3:], *(differentiated if ctx.saved else ()), *grads)
         return loss
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
-        labels, class_weight, row_weight, grad, logits = ctx.saved_tensors
+        saved = ctx.saved_tensors
+        others, grads = saved[:3], saved[3:]
+        differentiated = ctx.differentiated
+        if ctx.saved:
+            differentiated, grads = grads[: ctx.count], grads[ctx.count :]
         if torch.is_grad_enabled():  # then the gradient has to know what it depends on
-            logits = _unchanged(ctx) if logits is None else logits
-            inputs = (logits, labels, class_weight, row_weight)
-            rows, reduction, denominator = ctx.options
-            grad = _operators.reduced(*inputs, *rows, reduction, denominator, True)[1]
-        elif ctx.divisor:
-            logits = ctx.logits if logits is None else logits
-            if ctx.logits is None or logits._version == ctx.version:
-                inputs = (logits, labels, class_weight, row_weight)
-                grad, upstream = _narrow(inputs, grad, upstream, ctx.options[0], ctx.divisor)
+            inputs = (*(differentiated if ctx.saved else _unchanged(ctx)), *others)
+            rows, *reduction = ctx.options
+            form = _operators.of(inputs)
+            grads = form.reduced(*inputs, *rows, *reduction, *ctx.wanted)[1:-1]
+            grads = [grad if want else None for grad, want in zip(grads, ctx.wanted)]
+        elif ctx.narrow and (ctx.saved or _is_unchanged(ctx)):
+            grads, upstream = _narrow(ctx, (*differentiated, *others), grads, upstream)
         if not torch._C._autograd._get_current_graph_task_keep_graph():
-            ctx.logits = None  # freed as what is saved is
-        return _operators.scaled(grad, upstream), None, None, None, None, None
+            ctx.differentiated = None  # freed as what is saved is
+        return (None, None, *_operators.scaled(tuple(grads), upstream), None, None, None)
+
+
+def _is_unchanged(ctx: Any) -> bool:
+    return all(
+        one is None or one._version == version
+        for one, version in zip(ctx.differentiated, ctx.versions)
+    )
 
 
 class _ByRow(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any,
-        logits: Tensor,
-        labels: Tensor,
-        class_weight: Any,
-        row_weight: Any,
-        rows: Rows,
-        total: list[bytes],
-    ) -> Tensor:
-        ctx.rows = rows
-        inputs = (logits, labels, class_weight, row_weight)
+    def forward(ctx: Any, rows: Rows, total: list[bytes], *inputs: Any) -> Tensor:
+        ctx.rows, ctx.wanted = rows, ctx.needs_input_grad[2:-3]
         losses, found = _kernel.by_row(inputs, rows)
         total.append(found)
         ctx.save_for_backward(*inputs)
@@ -141,11 +145,12 @@ class _ByRow(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
         inputs = ctx.saved_tensors
-        if torch.is_grad_enabled() or not is_plain(upstream, *inputs[1:]):
-            grad = _operators.by_row_backward(upstream, *inputs, *ctx.rows)
+        if torch.is_grad_enabled() or not is_plain(upstream, *inputs[-3:], *inputs[1:-3]):
+            form = _operators.of(inputs)
+            grads = form.gradients(upstream, inputs, ctx.rows, ctx.wanted)
         else:
-            grad = _kernel.by_row_backward(upstream, inputs, ctx.rows)
-        return grad, None, None, None, None, None
+            grads = _kernel.by_row_backward(upstream, inputs, ctx.rows, ctx.wanted)
+        return (None, None, *grads, None, None, None)
 
 
 # Function.apply without what it does for functorch, which is_plain excludes.
@@ -153,27 +158,29 @@ _apply_reduced: Any = super(torch.autograd.Function, _Reduced).apply
 _apply_by_row: Any = super(torch.autograd.Function, _ByRow).apply
 
 
-def _differentiated(logits: Tensor) -> bool:
-    return logits.requires_grad and torch.is_grad_enabled()
+def _is_differentiated(inputs: Inputs) -> bool:
+    return torch.is_grad_enabled() and any(
+        [one is not None and one.requires_grad for one in inputs[:-3]]
+    )
 
 
 def reduced(
     inputs: Inputs, rows: Rows, reduction: int, denominator: float, with_total: bool
 ) -> tuple[Tensor, bytes]:
     """The reduced loss and, if wanted, its total."""
-    if not _differentiated(inputs[0]):
-        loss, _, found = _kernel.reduced(inputs, rows, reduction, denominator, False, with_total)
+    if not _is_differentiated(inputs):
+        loss, _, found = _kernel.reduced(inputs, rows, reduction, denominator, (), with_total)
         return loss, found
     options = (rows, reduction, denominator)
     if not with_total:
-        return _apply_reduced(*inputs, options, None), b""
+        return _apply_reduced(options, None, *inputs), b""
     total: list[bytes] = []
-    return _apply_reduced(*inputs, options, total), total[0]
+    return _apply_reduced(options, total, *inputs), total[0]
 
 
 def by_row(inputs: Inputs, rows: Rows) -> tuple[Tensor, bytes]:
     """The losses of the rows, and their total."""
-    if not _differentiated(inputs[0]):
+    if not _is_differentiated(inputs):
         return _kernel.by_row(inputs, rows)
     total: list[bytes] = []
-    return _apply_by_row(*inputs, rows, total), total[0]
+    return _apply_by_row(rows, total, *inputs), total[0]

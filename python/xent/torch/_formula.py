@@ -4,7 +4,7 @@ derivatives and forward mode. Slower than the library; the letters are the formu
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import torch
 from torch import Tensor
@@ -43,18 +43,29 @@ def _bent(x: Tensor, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
     return torch.where(masked, x, cap * t), torch.where(masked, 0.0, slope), bend
 
 
+def _hidden(y: Tensor, classes: int, rows: Rows) -> tuple[Tensor, Tensor]:
+    """Which rows count for nothing, and whose label is a class."""
+    ignored = y == rows.ignore_index
+    inside = (y >= 0) & (y < classes)
+    # Where the library raises, bad rows are NaN as well: values may be out of sight here.
+    return ignored | ~inside if rows.on_bad_label == 1 else ignored, inside
+
+
+def silent(labels: Tensor, classes: int, row_weight: Optional[Tensor], rows: Rows) -> Tensor:
+    """Which rows are not read: hidden, or of weight 0."""
+    hidden, _ = _hidden(labels, classes, rows)
+    return hidden if row_weight is None else hidden | (row_weight == 0)
+
+
 def _weights(
     y: Tensor, dtype: torch.dtype, inputs: Inputs, rows: Rows
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Which rows are counted, which count for nothing, and w."""
     logits, _, _, row_weight = inputs
-    ignored = y == rows.ignore_index
-    inside = (y >= 0) & (y < logits.shape[class_axis(logits.dim())])
-    # Where the library raises, bad rows are NaN as well: values may be out of sight here.
-    hidden = ignored | ~inside if rows.on_bad_label == 1 else ignored
+    hidden, inside = _hidden(y, logits.shape[class_axis(logits.dim())], rows)
     w = torch.ones_like(y, dtype=dtype) if row_weight is None else row_weight.to(dtype)
     w = torch.where(hidden, 0.0, torch.where(inside, w, torch.nan))
-    return inside & ~ignored, hidden.unsqueeze(-1), w.unsqueeze(-1)
+    return inside & (y != rows.ignore_index), hidden.unsqueeze(-1), w.unsqueeze(-1)
 
 
 def terms(inputs: Inputs, rows: Rows) -> Terms:

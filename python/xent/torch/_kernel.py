@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Optional
 
@@ -11,8 +13,9 @@ from torch import Tensor
 
 from .. import _call, _library
 from .._errors import ArgumentError, XentError
-from . import _formula
-from ._spec import NONE, SUM, Inputs, Rows, class_axis
+from . import _chain
+from ._chain import Gradients
+from ._spec import NONE, SUM, Inputs, Rows, class_axis, is_linear, loss_dtype
 
 LOGITS = {
     torch.float32: _library.F32,
@@ -69,24 +72,49 @@ def _settings(
     )
 
 
-def _put(call: _call.Call, place: int, tensor: Tensor) -> None:
-    call.tensor(place, tensor.data_ptr(), _CODE[tensor.dtype], tensor.shape, tensor.stride())
+_PLACES = {
+    False: (_call.LOGITS, _call.LABELS, _call.CLASS_WEIGHT, _call.ROW_WEIGHT),
+    True: (
+        _call.FEATURES,
+        _call.WEIGHT,
+        _call.BIAS,
+        _call.LABELS,
+        _call.CLASS_WEIGHT,
+        _call.ROW_WEIGHT,
+    ),
+}
+_GRADIENTS = {
+    False: (_call.GRAD,),
+    True: (_call.GRAD_FEATURES, _call.GRAD_WEIGHT, _call.GRAD_BIAS),
+}
+
+
+def _put(call: _call.Call, places: tuple[int, ...], tensors: Iterable[Optional[Tensor]]) -> None:
+    for place, tensor in zip(places, tensors):
+        if tensor is not None:
+            code = _CODE[tensor.dtype]
+            call.tensor(place, tensor.data_ptr(), code, tensor.shape, tensor.stride())
+
+
+def _in_pytorch(message: str, linear: bool) -> str:
+    """A sentence of the library with arguments as they are called here."""
+    message = message.replace("ignore=", "ignore_index=")
+    return re.sub(r"\b(weight|bias)\b", r"linear_\1", message) if linear else message
 
 
 def _run(call: _call.Call, inputs: Inputs, rows: Rows, reduction: int, denominator: float) -> None:
     """With the outputs that are in the call already."""
-    logits, labels, class_weight, row_weight = inputs
-    _put(call, _call.LOGITS, logits)
-    _put(call, _call.LABELS, labels)
-    if class_weight is not None:
-        _put(call, _call.CLASS_WEIGHT, class_weight)
-    if row_weight is not None:
-        _put(call, _call.ROW_WEIGHT, row_weight)
-    axis = class_axis(logits.dim())
+    linear = is_linear(inputs)
+    _put(call, _PLACES[linear], inputs)
+    axis = -1 if linear else class_axis(inputs[0].dim())
+    settings = _settings(rows, reduction, denominator, axis, torch.get_num_threads())
     try:
-        call.run(_settings(rows, reduction, denominator, axis, torch.get_num_threads()))
+        if linear:
+            call.run_linear(settings)
+        else:
+            call.run(settings)
     except XentError as refusal:
-        raise type(refusal)(str(refusal).replace("ignore=", "ignore_index=")) from None
+        raise type(refusal)(_in_pytorch(str(refusal), linear)) from None
 
 
 def wide(weight: Optional[Tensor]) -> Optional[Tensor]:
@@ -110,8 +138,50 @@ _NO_TOTAL = bytes(128)
 
 def _refuse_the_rest(inputs: Inputs, rows: Rows) -> None:
     """Raises what the library refuses besides odd class weights."""
-    logits, labels, _, row_weight = inputs
-    reduced((logits, labels, None, row_weight), rows, SUM, 0.0, False, False)
+    *others, _, row_weight = inputs
+    reduced((*others, None, row_weight), rows, SUM, 0.0, (), False)
+
+
+def _buffer(tensor: Tensor, place: int) -> Tensor:
+    """Memory for a gradient: that of 16-bit weights is a sum over all rows, held wider."""
+    if place == _call.GRAD or tensor.dtype.itemsize > 2:  # that of the rows, or wide already
+        return torch.empty_like(tensor)
+    return torch.empty_like(tensor, dtype=torch.float32)
+
+
+def _with_gradients(
+    call: _call.Call,
+    inputs: Inputs,
+    rows: Rows,
+    reduction: int,
+    denominator: float,
+    wanted: Sequence[bool],
+) -> Gradients:
+    """Runs the call, and gives what is wanted of the gradients."""
+    places = _GRADIENTS[is_linear(inputs)]
+    grads = [
+        _buffer(tensor, place) if want else None
+        for tensor, place, want in zip(inputs, places, wanted)
+    ]
+    _put(call, places, grads)
+    _run(call, inputs, rows, reduction, denominator)
+    return tuple(
+        [
+            grad if grad is None or grad.dtype is given.dtype else grad.to(given.dtype)
+            for grad, given in zip(grads, inputs)
+        ]
+    )
+
+
+def _composed(
+    inputs: Inputs, rows: Rows, reduction: int, denominator: float, wanted: Sequence[bool]
+) -> Gradients:
+    """The same gradients in PyTorch's operations."""
+    found = _chain.gradient(inputs, rows, reduction, denominator)
+    return tuple(
+        torch.empty_like(given).copy_(grad) if want and grad is not None else None
+        for given, grad, want in zip(inputs, found, wanted)
+    )
 
 
 def reduced(
@@ -119,59 +189,50 @@ def reduced(
     rows: Rows,
     reduction: int,
     denominator: float,
-    with_grad: bool,
+    wanted: Sequence[bool],
     with_total: bool,
-) -> tuple[Tensor, Optional[Tensor], bytes]:
-    """Reduced loss, its gradient and struct xent_total, the last two if they are wanted."""
-    logits = inputs[0]
-    grad = None
+) -> tuple[Tensor, Gradients, bytes]:
+    """Reduced loss, those of its gradients that are wanted, and struct xent_total if it is."""
     try:
         with _call.take() as call:
-            if with_grad:
-                grad = torch.empty_like(logits)
-                _put(call, _call.GRAD, grad)
-            _run(call, inputs, rows, reduction, denominator)
-            loss = torch.scalar_tensor(call.loss(), dtype=logits.dtype, device="cpu")
-            return loss, grad, call.total() if with_total else b""
+            grads = _with_gradients(call, inputs, rows, reduction, denominator, wanted)
+            loss = torch.scalar_tensor(call.loss(), dtype=loss_dtype(inputs), device="cpu")
+            return loss, grads, call.total() if with_total else b""
     except ArgumentError:
-        if not is_odd(inputs[2]):
+        if not is_odd(inputs[-2]):
             raise
         _refuse_the_rest(inputs, rows)
-        loss = _formula.loss(inputs, rows, reduction, denominator)
-        if grad is not None:
-            grad.copy_(_formula.gradient(inputs, rows, reduction, denominator))
-        return loss, grad, _NO_TOTAL
+        loss = _chain.loss(inputs, rows, reduction, denominator)
+        return loss, _composed(inputs, rows, reduction, denominator, wanted), _NO_TOTAL
 
 
 def by_row(inputs: Inputs, rows: Rows) -> tuple[Tensor, bytes]:
     """The losses of the rows, and struct xent_total."""
-    logits, labels = inputs[:2]
-    dtype = torch.float64 if logits.dtype == torch.float64 else torch.float32
-    losses = torch.empty(labels.shape, dtype=dtype, device="cpu")
+    final = loss_dtype(inputs)
+    dtype = torch.float64 if final == torch.float64 else torch.float32
+    losses = torch.empty(inputs[-3].shape, dtype=dtype, device="cpu")
     try:
         with _call.take() as call:
-            _put(call, _call.LOSS, losses)
+            _put(call, (_call.LOSS,), (losses,))
             _run(call, inputs, rows, SUM, 0.0)
-            return losses.to(logits.dtype), call.total()
+            return losses.to(final), call.total()
     except ArgumentError:
-        if not is_odd(inputs[2]):
+        if not is_odd(inputs[-2]):
             raise
         _refuse_the_rest(inputs, rows)
-        return _formula.loss(inputs, rows, NONE, 0.0), _NO_TOTAL
+        return _chain.loss(inputs, rows, NONE, 0.0), _NO_TOTAL
 
 
-def by_row_backward(upstream: Tensor, inputs: Inputs, rows: Rows) -> Tensor:
-    """The gradient of sum(upstream * losses of the rows)."""
-    logits, labels, class_weight, row_weight = inputs
-    weight = wide(upstream if row_weight is None else row_weight * upstream)
-    weighted = (logits, labels, class_weight, weight)
-    grad = torch.empty_like(logits)
+def by_row_backward(
+    upstream: Tensor, inputs: Inputs, rows: Rows, wanted: Sequence[bool]
+) -> Gradients:
+    """The gradients of sum(upstream * losses of the rows) that are wanted."""
+    *others, weight = _chain.weighted(upstream, inputs)
+    weighted = (*others, wide(weight))
     try:
         with _call.take() as call:
-            _put(call, _call.GRAD, grad)
-            _run(call, weighted, rows, SUM, 0.0)
-            return grad
+            return _with_gradients(call, weighted, rows, SUM, 0.0, wanted)
     except ArgumentError:
-        if not is_odd(class_weight):
+        if not is_odd(inputs[-2]):
             raise
-        return grad.copy_(_formula.gradient(weighted, rows, SUM, 0.0))
+        return _composed(weighted, rows, SUM, 0.0, wanted)

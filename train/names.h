@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ * What the functions that files of this room share are called outside; see src/names.h. */
+#ifndef XENT_TRAIN_NAMES_H
+#define XENT_TRAIN_NAMES_H
+
+#define add_gram xent_private_train_add_gram
+#define add_penalty xent_private_train_add_penalty
+#define add_scaled xent_private_train_add_scaled
+#define add_scaled_floats xent_private_train_add_scaled_floats
+#define apply_metric xent_private_train_apply_metric
+#define begin_lbfgs xent_private_train_begin_lbfgs
+#define begin_pass xent_private_train_begin_pass
+#define begin_search xent_private_train_begin_search
+#define check_block xent_private_train_check_block
+#define check_features xent_private_train_check_features
+#define check_open xent_private_train_check_open
+#define continue_lbfgs xent_private_train_continue_lbfgs
+#define continue_search xent_private_train_continue_search
+#define dot xent_private_train_dot
+#define dot_floats xent_private_train_dot_floats
+#define drop_sample xent_private_train_drop_sample
+#define factor xent_private_train_factor
+#define feature_at xent_private_train_feature_at
+#define features_of xent_private_train_features_of
+#define finish_batch xent_private_train_finish_batch
+#define finish_look xent_private_train_finish_look
+#define finish_rows xent_private_train_finish_rows
+#define free_lbfgs xent_private_train_free_lbfgs
+#define give_back xent_private_train_give_back
+#define gram_scratch xent_private_train_gram_scratch
+#define label_of xent_private_train_label_of
+#define largest xent_private_train_largest
+#define learn_from xent_private_train_learn_from
+#define look_at_unit xent_private_train_look_at_unit
+#define narrow_all xent_private_train_narrow_all
+#define note_missing xent_private_train_note_missing
+#define note_numbers xent_private_train_note_numbers
+#define note_options xent_private_train_note_options
+#define note_transform xent_private_train_note_transform
+#define penalty xent_private_train_penalty
+#define prepare_row xent_private_train_prepare_row
+#define read_training_options xent_private_train_read_training_options
+#define reject xent_private_train_reject
+#define scale_by xent_private_train_scale_by
+#define set_blocks xent_private_train_set_blocks
+#define set_diagonal xent_private_train_set_diagonal
+#define set_lanes xent_private_train_set_lanes
+#define size_of_dtype xent_private_train_size_of_dtype
+#define solve_columns xent_private_train_solve_columns
+#define solve_one xent_private_train_solve_one
+#define take_lbfgs xent_private_train_take_lbfgs
+#define take_look xent_private_train_take_look
+#define take_rows xent_private_train_take_rows
+#define take_unit xent_private_train_take_unit
+#define take_zeros xent_private_train_take_zeros
+#define turn_lbfgs xent_private_train_turn_lbfgs
+#define weight_of xent_private_train_weight_of
+
+#endif
