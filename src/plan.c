@@ -40,8 +40,8 @@ static int choose_phase_rows(enum way way, int64_t classes) {
 static int choose_stage_rows(const struct plan *plan, const xent_outputs *outputs) {
     const int64_t page = 4096, room = 32768, least = 128, ways = 8; /* of a first-level cache */
     const layout *shape = plan->shape;
-    int64_t size = dtype_size(shape->logits.dtype), step = shape->logits.class_step;
-    int64_t rows = room / size / shape->classes / MOST_ROWS * MOST_ROWS;
+    int64_t step = shape->logits.class_step;
+    int64_t rows = room / lane_size(plan) / shape->classes / MOST_ROWS * MOST_ROWS;
     bool far = plan->way == WAY_ACROSS && plan->neighbours && (step >= page || step <= -page);
     bool grad_fits = !shape->grad.data || rows_are_neighbours(&shape->grad);
     bool pays = shape->classes > ways && shape->rows >= least && rows >= least;
