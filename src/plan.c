@@ -49,7 +49,7 @@ static int choose_stage_rows(const struct plan *plan, const xent_outputs *output
 }
 
 int64_t stage_pitch(const struct plan *plan) {
-    return plan->stage_rows + 64 / dtype_size(plan->shape->logits.dtype);
+    return plan->stage_rows + 64 / lane_size(plan);
 }
 
 static size_t stage_size(const struct plan *plan) {
