@@ -34,7 +34,7 @@ static void store_logits(const struct linear *job) {
     find_logits(job);
     for (int64_t i = 0; job->out->logits && i < job->count; i++)
         write_logits(job, i, 0, job->shape->classes,
-                     job->memory.logits + i * job->shape->classes * job->lane);
+                     job->memory.logits + i * job->memory.pitch * job->lane);
 }
 
 static void run_chunk(struct linear *job) {
@@ -100,6 +100,7 @@ static bool begin_chunk(struct linear *job, bool wants_total) {
     const int32_t lanes = job->lane == 8 ? XENT_F64 : XENT_F32;
     const xent_linear_outputs *out = job->out;
     xent_tensor logits = xent_matrix(memory->logits, lanes, rows, job->shape->classes);
+    logits.stride[0] = memory->pitch;
     xent_tensor labels = xent_vector(memory->labels, XENT_I64, rows);
     xent_tensor loss = xent_vector(memory->loss, XENT_F64, rows);
     xent_tensor lse = xent_vector(memory->lse, XENT_F64, rows);

@@ -16,6 +16,13 @@ static int64_t choose_chunk_rows(int64_t rows, int64_t classes, int64_t lane) {
     return wanted < rows ? wanted : rows;
 }
 
+/* An odd number of cache lines, since rows that a power of 2 lies between meet in the same few
+ * places of the caches; few classes, which go side by side, are consecutive. */
+static int64_t choose_pitch(int64_t classes, int64_t lane) {
+    const int64_t line = 64 / lane;
+    return classes <= TILE ? classes : (((classes - 1) / line + 1) | 1) * line;
+}
+
 /* a*b; SIZE_MAX where that is more. */
 static size_t times(size_t a, size_t b) {
     size_t product;
@@ -42,7 +49,7 @@ static void divide(struct linear_memory *memory, int32_t width, char *base) {
     const size_t classes = times((size_t)memory->classes, lane);
     const size_t features = times((size_t)memory->features, lane);
     size_t end = 0, eights = times(rows, 8);
-    size_t logits = reserve(&end, times(stored, classes));
+    size_t logits = reserve(&end, times(stored, times((size_t)memory->pitch, lane)));
     size_t gathered = reserve(&end, times(rows, features));
     size_t grads = reserve(&end, times(stored, features)), bias = reserve(&end, classes);
     size_t products = reserve(&end, times((size_t)width, task));
@@ -75,6 +82,7 @@ static void divide(struct linear_memory *memory, int32_t width, char *base) {
 void plan_memory(struct linear_memory *memory, int64_t rows, int64_t classes, int64_t features,
                  int64_t lane) {
     memory->chunk_rows = choose_chunk_rows(rows, classes, lane);
+    memory->pitch = choose_pitch(classes, lane);
     memory->classes = classes;
     memory->features = features;
     memory->lane = lane;

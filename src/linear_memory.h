@@ -13,9 +13,10 @@
 struct linear_memory {
     int64_t classes, features, lane; /* C, D, and bytes of a lane */
     int64_t chunk_rows;              /* R, rows whose logits are there at once */
+    int64_t pitch;                   /* P, lanes from one row's logits to the next one's */
     size_t size;                     /* bytes of it all */
     void *piece;
-    char *logits;        /* lanes [R][C], and then their gradient */
+    char *logits;        /* lanes [R][P], and then their gradient */
     char *gathered;      /* features, lanes [R][D] */
     char *grad_features; /* lanes [R][D] */
     char *bias;          /* lanes [C] */
@@ -28,7 +29,7 @@ struct linear_memory {
     struct known_rows known; /* .. what is known of the rows has; raw if `bends` */
 };
 
-/* Sets chunk_rows, for chunks of logits that are stored. */
+/* Sets chunk_rows and pitch, for chunks of logits that are stored. */
 void plan_memory(struct linear_memory *memory, int64_t rows, int64_t classes, int64_t features,
                  int64_t lane);
 

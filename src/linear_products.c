@@ -102,7 +102,7 @@ static struct product logits_product(const struct linear *job) {
 void find_logits(const struct linear *job) {
     struct product product = logits_product(job);
     product.out = job->memory.logits;
-    product.out_stride = job->shape->classes;
+    product.out_stride = job->memory.pitch;
     multiply(job, &product);
 }
 
@@ -141,7 +141,7 @@ void find_grad_features(const struct linear *job) {
                               .columns = job->features,
                               .depth = job->shape->classes,
                               .lane_bytes = job->lane,
-                              .a = lanes_matrix(job, job->memory.logits, job->shape->classes, 1),
+                              .a = lanes_matrix(job, job->memory.logits, job->memory.pitch, 1),
                               .b = weight_matrix(job, 0)};
     product.out = place_of_grad_features(job, &product.out_stride);
     multiply(job, &product);
@@ -151,15 +151,15 @@ void find_grad_features(const struct linear *job) {
  * so many columns. */
 static void add_product(const struct linear *job, int64_t row, int64_t rows,
                         const xent_tensor *grad, matrix b, int64_t columns) {
-    const int64_t classes = job->shape->classes;
-    const char *logits = job->memory.logits + row * classes * job->lane;
+    const int64_t pitch = job->memory.pitch;
+    const char *logits = job->memory.logits + row * pitch * job->lane;
     bool is_lanes = dtype_size(grad->dtype) == job->lane && grad->ndim == 2 && grad->stride[1] == 1;
     struct gradient_sum sum = {.gradient = grad, .lanes = job->lanes, .adds = job->adds};
-    struct product product = {.rows = classes,
+    struct product product = {.rows = job->shape->classes,
                               .columns = columns,
                               .depth = rows,
                               .lane_bytes = job->lane,
-                              .a = lanes_matrix(job, logits, 1, classes),
+                              .a = lanes_matrix(job, logits, 1, pitch),
                               .b = b,
                               .out = is_lanes ? grad->data : NULL,
                               .out_stride = grad->stride[0],
