@@ -19,9 +19,8 @@ static uintptr_t piece_size(const xent_tensor *tensor, int ndim, int64_t rows, i
     return size;
 }
 
-static bool are_apart(const xent_tensor *a, uintptr_t size_a, const xent_tensor *b,
-                      uintptr_t size_b) {
-    uintptr_t begin_a = (uintptr_t)a->data, begin_b = (uintptr_t)b->data;
+static bool are_apart(const void *a, uintptr_t size_a, const void *b, uintptr_t size_b) {
+    uintptr_t begin_a = (uintptr_t)a, begin_b = (uintptr_t)b;
     return begin_a + size_a <= begin_b || begin_b + size_b <= begin_a;
 }
 
@@ -34,14 +33,17 @@ bool is_plain_call(const xent_tensor *logits, const xent_tensor *labels,
                    const xent_options *options, const xent_outputs *outputs) {
     const xent_tensor *grad = outputs->grad;
     if (!logits || !labels || is_integer(logits) || !is_integer(labels) || options->class_weight ||
-        options->row_weight || options->ignore_count > 0 || !has_only_grad(outputs))
+        options->row_weight || !has_only_grad(outputs))
         return false;
     const int64_t rows = logits->shape[0], classes = logits->shape[1];
     const uintptr_t size = piece_size(logits, 2, rows, classes);
     const uintptr_t label_size = piece_size(labels, 1, rows, 1);
     if (size == 0 || label_size == 0)
         return false;
-    return !grad || (grad->dtype == logits->dtype && piece_size(grad, 2, rows, classes) == size &&
-                     (grad->data == logits->data || are_apart(grad, size, logits, size)) &&
-                     are_apart(grad, size, labels, label_size));
+    return !grad ||
+           (grad->dtype == logits->dtype && piece_size(grad, 2, rows, classes) == size &&
+            (grad->data == logits->data || are_apart(grad->data, size, logits->data, size)) &&
+            are_apart(grad->data, size, labels->data, label_size) &&
+            are_apart(grad->data, size, options->ignore,
+                      options->ignore_count * sizeof *options->ignore));
 }
