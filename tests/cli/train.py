@@ -382,12 +382,13 @@ class Stopping(TrainCase):
                             (("--standardize",), ["--standardize: was no"])):
             self.refused(64, *self.words, *words, "--resume", says=says)
         changed = np.load(self.path("x.npy"))
-        changed[19999, 99] += 1
+        rows = len(changed)
+        changed[-1, 99] += 1
         self.save("x.npy", changed)
         self.refused(65, *self.words, "--resume", says=["x.npy: is not the data", "first and last rows"])
         self.save("x.npy", changed[:-1])
         self.save("y.npy", np.load(self.path("y.npy"))[:-1])
-        self.refused(65, *self.words, "--resume", says=["shape: [20000, 100] then, [19999, 100] now"])
+        self.refused(65, *self.words, "--resume", says=[f"shape: [{rows}, 100] then, [{rows - 1}, 100] now"])
         self.write("x.npy", features)
         self.save("y.npy", np.roll(np.frombuffer(labels[128:], np.int64), 1))
         self.refused(65, *self.words, "--resume", says=["labels"])
