@@ -60,9 +60,8 @@ typedef struct xent_lead {
     int64_t arg;
 } xent_lead;
 
-/* Statistics of up to MOST_ROWS rows, a column for each number; shifted and poisoned are 1 or 0, and
- * arg is -1 of poisoned rows too.
- * Vectors read and write beyond the last row. */
+/* Statistics of up to MOST_ROWS rows, a column for each number; shifted and poisoned are 1 or 0,
+ * and arg is -1 of poisoned rows too. Vectors read and write beyond the last row. */
 enum { COLUMN = MOST_ROWS + 8 };
 typedef struct xent_stats_columns {
     double arg[COLUMN], max[COLUMN], k[COLUMN], top[COLUMN], rest[COLUMN];
