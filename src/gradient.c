@@ -229,7 +229,7 @@ static void write_across(const struct plan *plan, struct scratch scratch, struct
     const int64_t classes = plan->shape->classes;
     if (rows->beside.count == 0)
         return;
-    if (classes > TILE) {
+    if (!plan->fits_tiles) {
         write_again(plan, scratch, rows);
     } else if (rows->beside.whole && rows->all_fit && !plan->shape->probability.data) {
         plan->kernels->grad_across(scratch.terms, rows->beside.count, classes, rows->columns.a,

@@ -157,9 +157,10 @@ static void run_steps(const struct plan *plan, struct scratch scratch, int64_t f
     struct rows rows;
     if (!plan->more && !plan->formula.by.plain)
         clear_moments(&rows.columns.stats);
-    for (int64_t done = 0; done < count; done += MOST_ROWS) {
+    const int64_t together = plan->way == WAY_ACROSS ? plan->phase_rows : MOST_ROWS;
+    for (int64_t done = 0; done < count; done += together) {
         int64_t left = count - done;
-        begin_rows(plan, first + done, left < MOST_ROWS ? (int)left : MOST_ROWS, &rows);
+        begin_rows(plan, first + done, (int)(left < together ? left : together), &rows);
         run_phases(plan, scratch, &rows);
         write_rows(plan->shape, &rows);
         count_correct(&rows, total);

@@ -185,11 +185,11 @@ xent_stats_columns *block_columns(const struct plan *plan, struct scratch scratc
     return in_place ? &rows->columns.stats : &scratch.columns[b];
 }
 
-/* E of up to TILE classes fits the tiles; of more it is computed again by the gradient. */
+/* E that does not fit the tiles is computed again by the gradient. */
 static void sweep_across(const struct plan *plan, struct scratch scratch, struct rows *rows,
                          int count) {
     const void *gathered[MOST_ROWS];
-    void *e = plan->shape->classes <= TILE ? scratch.terms : NULL;
+    void *e = plan->fits_tiles ? scratch.terms : NULL;
     choose_side_by_side(plan, rows, count);
     if (rows->beside.count == 0)
         return;

@@ -23,9 +23,9 @@ static inline bool NAME(in_fours)(int64_t n, int64_t class_stride) {
 #endif
 }
 
-/* n <= TILE classes of rows that lie anywhere, `step` bytes from each other, into tile. */
+/* n classes of rows that lie anywhere, `step` bytes from each other, into tile. */
 static inline void NAME(gather)(const void *const *from, int64_t n, int64_t step, LANE *tile) {
-    ELEM gathered[TILE * WIDTH];
+    ELEM gathered[LONG_TILE * WIDTH];
     for (int64_t c = 0; c < n; c++)
         for (int row = 0; row < WIDTH; row++)
             memcpy(gathered + c * WIDTH + row, (const unsigned char *)from[row] + c * step,
@@ -34,8 +34,8 @@ static inline void NAME(gather)(const void *const *from, int64_t n, int64_t step
         v_store(tile + c * ACROSS, LOAD(gathered + c * WIDTH));
 }
 
-/* Lanes of classes [first, first + n) of a group's rows into tile, n <= TILE; in the place of rows
- * that do not exist the last one's once more. */
+/* Lanes of classes [first, first + n) of a group's rows into tile; in the place of rows that do not
+ * exist the last one's once more. */
 static void NAME(pack)(const void *const *x, int rows, int64_t first, int64_t n,
                        int64_t class_stride, LANE *tile) {
     const int64_t step = class_stride * (int64_t)sizeof(ELEM);
@@ -102,27 +102,27 @@ NAME(group_sum)(LANE *tile, int64_t first, int64_t n, const group *rows, double 
     sums->top = top;
 }
 
-/* Statistics of a group's rows, whose first is `row`. Where the block is longer than a tile and
- * e is NULL it is packed twice. */
+/* Statistics of a group's rows, whose first is `row`, TILE classes at a time. Without e there is
+ * room for no more: they are packed twice. */
 static void NAME(group_stats)(const void *const *x, int count, int64_t n, int64_t class_stride,
                               double scale, bool more, const double *weight, LANE *e,
                               xent_stats_columns *stats, int row) {
     LANE own[TILE * ACROSS];
-    const int64_t chunk = e ? n : TILE;
-    LANE *tile = e ? e : own;
     group rows;
     begin_group(&rows);
-    for (int64_t c = 0; c < n; c += chunk) {
-        int64_t some = n - c < chunk ? n - c : chunk;
+    for (int64_t c = 0; c < n; c += TILE) {
+        int64_t some = n - c < TILE ? n - c : TILE;
+        LANE *tile = e ? e + c * ACROSS : own;
         NAME(pack)(x, count, c, some, class_stride, tile);
         NAME(group_largest)(tile, c, some, &rows);
     }
     group_refer(&rows, scale);
     group_sums sums;
     sums.top = v_set(0);
-    for (int64_t c = 0; c < n; c += chunk) {
-        int64_t some = n - c < chunk ? n - c : chunk;
-        if (n > chunk)
+    for (int64_t c = 0; c < n; c += TILE) {
+        int64_t some = n - c < TILE ? n - c : TILE;
+        LANE *tile = e ? e + c * ACROSS : own;
+        if (!e && n > TILE)
             NAME(pack)(x, count, c, some, class_stride, tile);
         if (more)
             NAME(group_sum)(tile, c, some, &rows, scale, true, weight ? weight + c : NULL, &sums);
@@ -185,7 +185,7 @@ static void NAME(terms_across)(const void *const *x, int rows, int64_t n, int64_
 /* Of rows that do not exist, what is written goes nowhere. */
 static void NAME(write_fours)(const LANE *tile, int rows, int64_t n, const tile_blend *by,
                               void *const *g) {
-    ELEM nowhere[TILE];
+    ELEM nowhere[LONG_TILE];
     void *places[WIDTH], *const *to = g;
     for (int row = 0; rows < WIDTH && row < WIDTH; row++) {
         places[row] = row < rows ? g[row] : nowhere;
@@ -205,7 +205,7 @@ static void NAME(write_fours)(const LANE *tile, int rows, int64_t n, const tile_
 
 static void NAME(scatter)(const LANE *tile, int rows, int64_t n, const tile_blend *by, int64_t step,
                           void *const *g) {
-    ELEM scattered[TILE * WIDTH];
+    ELEM scattered[LONG_TILE * WIDTH];
     for (int64_t c = 0; c < n; c++)
         STORE(scattered + c * WIDTH, blend_class(tile, c, by));
     for (int64_t c = 0; c < n; c++)

@@ -263,8 +263,13 @@ static void NAME(stats_more)(const void *x, int64_t n, double scale, const doubl
 
 static void NAME(grad)(const void *e, int64_t n, double a, void *g) {
     const vec factor_a = v_set((LANE)a);
-    for (int64_t i = 0; i < n; i += WIDTH)
-        NAME(store)(g, i, n, v_mul(factor_a, load_lanes(e, i, n)));
+    const LANE *terms = e;
+    unsigned char *to = g;
+    int64_t i = 0;
+    for (; i + WIDTH <= n; i += WIDTH)
+        STORE(to + i * (int64_t)sizeof(ELEM), v_mul(factor_a, v_load(terms + i)));
+    if (i < n)
+        NAME(store)(to, i, n, v_mul(factor_a, load_lanes(e, i, n)));
 }
 
 static inline __attribute__((always_inline)) void NAME(stream_terms)(const struct NAME(sweep) * s,

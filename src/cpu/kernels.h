@@ -2,7 +2,8 @@
  * The kernel contract.
  *
  * A kernel sees one block: at most BLOCK consecutive classes of one row ("along"), or of up to
- * MOST_ROWS rows side by side ("across"), of which ACROSS share a tile. A "lane" is float for F32,
+ * MOST_ROWS rows side by side ("across"), of which ACROSS share a tile of up to TILE classes, or of
+ * LONG_TILE where there is but one tile. A "lane" is float for F32,
  * BF16 and F16, double for F64.
  * Kernels never see option structs, tensors or threads; they cannot fail; they allocate nothing;
  * pointers need no alignment.
@@ -34,6 +35,7 @@ enum {
     MOMENT_PARTS = 64,
     ACROSS = 16,
     TILE = 64,
+    LONG_TILE = 256,
     SUM_LANES = 16,
     MOST_ROWS = 64
 };
@@ -113,16 +115,16 @@ typedef struct xent_kernels {
     /* stats and stats_more of rows in [1, MOST_ROWS] rows that begin at x[0], x[1], .., their
      * classes class_stride elements apart, with the same bits per row. Fast where rows are
      * neighbours in memory (x[j + 1] an element after x[j]), and where class_stride is 1. e:
-     * for n <= TILE lanes [tiles][TILE][ACROSS] that receive E of ACROSS rows a tile, else NULL.
-     * Without `more`, mass, gap and heat are not set; k, shifted and poisoned only where n > TILE,
-     * for the merge of blocks. */
+     * lanes [tiles][TILE][ACROSS], or [LONG_TILE][ACROSS], that receive E of ACROSS rows a tile,
+     * or NULL where there are more classes. Without `more`, mass, gap and heat are not set; k,
+     * shifted and poisoned only without e, for the merge of blocks. */
     void (*stats_across)(const void *const *x, int rows, int64_t n, int64_t class_stride,
                          double scale, bool more, const double *weight, void *e,
                          xent_stats_columns *stats);
     /* E of n in [1, TILE] classes anywhere in a block, given the block's stats. */
     void (*terms_across)(const void *const *x, int rows, int64_t n, int64_t class_stride,
                          double scale, const xent_stats_columns *stats, void *e);
-    /* grad and grad_more of n in [1, TILE] classes, with E as left by the two above. */
+    /* grad and grad_more of n classes, with E as left by the two above. */
     void (*grad_across)(const void *e, int rows, int64_t n, const double *a, const double *b,
                         const double *weight, void *const *g, int64_t class_stride);
 
