@@ -126,6 +126,7 @@ void make_plan(struct plan *plan, const layout *shape, const xent_options *optio
     plan->math = xent_math_functions();
     plan->way = choose_way(shape, options);
     plan->neighbours = rows_are_neighbours(&shape->logits);
+    plan->in_place = shape->grad.data == shape->logits.data;
     plan->phase_rows = choose_phase_rows(plan->way, shape);
     plan->fits_tiles = classes <= (plan->phase_rows == ACROSS ? LONG_TILE : TILE);
     plan->group_rows = choose_group_rows(shape->rows, classes);

@@ -31,6 +31,7 @@ struct plan {
     bool all_counted;           /* no row of the call is ignored or bad */
     enum way way;
     bool neighbours;     /* ACROSS: rows lie side by side in memory, a class axis outside of them */
+    bool in_place;       /* the gradient takes the place of the logits */
     int phase_rows;      /* rows taken through each step together, at most MOST_ROWS */
     bool fits_tiles;     /* ACROSS: E of all classes of a phase is kept in tiles */
     int64_t group_rows;  /* rows whose losses are summed in order into one total */

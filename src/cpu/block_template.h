@@ -252,7 +252,7 @@ static inline void store_column(double *column, vec a) {
 /* What is known of a group's rows, whose first is `row`, into their columns, without moments. */
 static inline void group_finish(const group *rows, vec top, wide rest, xent_stats_columns *stats,
                                 int row) {
-    store_column(stats->arg + row, v_select(rows->bad, v_set(-1), rows->arg));
+    v_store_integers(stats->arg + row, v_select(rows->bad, v_set(-1), rows->arg));
     store_column(stats->max + row, rows->max);
     store_column(stats->top + row, top);
     w_store(stats->rest + row, rest);
