@@ -48,6 +48,8 @@ static void blend_along(const struct plan *plan, const struct blend *blend, cons
                         const void *e, int64_t n, void *g) {
     if (!blend_fits(plan, blend))
         blend_in_double(plan, blend, weight, e, 1, n, g, 1);
+    else if (plan->streams)
+        plan->kernels->grad_past_caches(e, n, blend->a, g);
     else if (blend->b == 0)
         plan->kernels->grad(e, n, blend->a, g);
     else
@@ -145,12 +147,12 @@ static void write_blocks(void *data, int64_t first, int64_t end) {
         double factor = block_factor(&job->blocks[b], &rows->stats[job->row],
                                      plan->formula.by.scale, plan->math);
         struct blend blend = gradient_blend(rows, job->row, factor);
-        if (!plan->streams)
+        if (!plan->again)
             write_block(job, b, probability_blend(rows, job->row, factor), blend);
         else if (has_gradient(rows, job->row))
             stream_block(job, b, blend);
     }
-    if (plan->streams)
+    if (plan->streams && plan->split > 1)
         plan->kernels->fence();
 }
 

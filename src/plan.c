@@ -24,8 +24,10 @@ static bool rows_are_neighbours(const row_view *view) {
     return view->ndim > 0 && view->step[view->ndim - 1] == dtype_size(view->dtype);
 }
 
-/* E of a phase stays within 8192 lanes, which is most of the first cache. Where each row's classes
- * are consecutive, rows that share one long tile are enough at a time. */
+/* Bytes of E of a phase, or of one row, that the first cache and the stack have room for. */
+enum { ROOM_FOR_TERMS = 32768 };
+
+/* Where each row's classes are consecutive, rows that share one long tile are enough at a time. */
 static int choose_phase_rows(enum way way, const layout *shape) {
     if (way == WAY_BENT)
         return 1;
@@ -34,7 +36,8 @@ static int choose_phase_rows(enum way way, const layout *shape) {
             is_consecutive(&shape->logits) && shape->classes > TILE && shape->classes <= LONG_TILE;
         return long_tile ? ACROSS : MOST_ROWS;
     }
-    int64_t rows = 8192 / shape->classes;
+    int64_t lane = shape->logits.dtype == XENT_F64 ? 8 : 4;
+    int64_t rows = ROOM_FOR_TERMS / lane / shape->classes;
     return rows < 1 ? 1 : rows > MOST_ROWS ? MOST_ROWS : (int)rows;
 }
 
@@ -105,13 +108,14 @@ static bool is_plain(const xent_options *options, const xent_outputs *outputs) {
 }
 
 /* A gradient that is larger than any cache and lies elsewhere than the logits would be read from
- * memory before it is written, twice if E were kept in it. */
+ * memory before it is written. */
 static bool streams_gradient(const struct plan *plan, const xent_outputs *outputs) {
     const int64_t beyond_caches = 32 << 20;
     const layout *shape = plan->shape;
     int64_t size = dtype_size(shape->logits.dtype);
-    return plan->way == WAY_ALONG && plan->keeps_in_place && !outputs->probability &&
-           shape->grad.data != shape->logits.data && plan->options->label_smoothing == 0 &&
+    return plan->way == WAY_ALONG && outputs->grad && size == lane_size(plan) &&
+           !outputs->probability && shape->grad.data != shape->logits.data &&
+           plan->options->label_smoothing == 0 &&
            shape->rows > beyond_caches / size / shape->classes;
 }
 
@@ -135,9 +139,11 @@ void make_plan(struct plan *plan, const layout *shape, const xent_options *optio
     plan->more = options->label_smoothing > 0 || outputs->entropy;
     plan->plain = is_plain(options, outputs);
     plan->keeps_terms = is_logits && (outputs->grad || outputs->probability);
-    plan->keeps_in_place = outputs->grad && lane_size(plan) == dtype_size(shape->logits.dtype);
+    bool are_lanes = lane_size(plan) == dtype_size(shape->logits.dtype);
     plan->streams = streams_gradient(plan, outputs);
-    plan->keeps_terms &= !plan->streams;
+    plan->again = plan->streams && are_lanes && classes > ROOM_FOR_TERMS / lane_size(plan);
+    plan->keeps_terms &= !plan->again;
+    plan->keeps_in_place = outputs->grad && are_lanes && !plan->streams;
     plan->stage_rows = choose_stage_rows(plan, outputs);
     plan->scratch_size = blocks_size(plan) + terms_size(plan) + stage_size(plan);
 }

@@ -44,7 +44,8 @@ struct plan {
     bool keeps_in_place; /* .. and is kept in the gradient's own memory */
     int32_t split;       /* ALONG: tasks that share the blocks of one row */
     const struct known_rows *known; /* not ACROSS; NULL: logits are read */
-    bool streams;        /* E is computed again and the gradient written past the caches */
+    bool streams;        /* ALONG: the gradient is written past the caches */
+    bool again;          /* .. and E is not kept, but computed again */
     size_t scratch_size; /* bytes that one task needs */
 };
 

@@ -202,5 +202,7 @@ void run_rows(const struct plan *plan, int64_t first, int64_t count, void *memor
         run_stages(plan, scratch, first, count, &losses, total);
     else
         run_steps(plan, scratch, first, count, &losses, total);
+    if (plan->streams)
+        plan->kernels->fence();
     finish_sum(&losses, count, &total->loss_sum, &total->loss_sum_low);
 }

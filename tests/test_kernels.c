@@ -153,7 +153,7 @@ static void test_ahead(const struct type *type, int style) {
         }
 }
 
-/* E computed again against E that was kept, at every alignment of the gradient. */
+/* Both ways past the caches against the plain one, at every alignment of the gradient. */
 static void test_again(const struct type *type, int style, int64_t n) {
     const xent_kernels *tested = xent_kernels_for(type->dtype);
     if (style == POISONED)
@@ -168,6 +168,10 @@ static void test_again(const struct type *type, int style, int64_t n) {
         tested->grad_again(b.x, n, 0.7, &b.stats[0][0], -0.3, b.g[1] + off);
         tested->fence();
         expect_same("grad_again", type, n, style, b.g[0], b.g[1], sizeof b.g[0]);
+        memset(b.g[1], 0, sizeof b.g[1]);
+        tested->grad_past_caches(b.e[0], n, -0.3, b.g[1] + off);
+        tested->fence();
+        expect_same("grad_past_caches", type, n, style, b.g[0], b.g[1], sizeof b.g[0]);
     }
 }
 

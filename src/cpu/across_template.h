@@ -135,7 +135,7 @@ static void NAME(tile_stats)(const void *const *x, bool neighbours, int rows, in
     group groups[MOST_ROWS / WIDTH];
     for (int row = 0; row < rows; row += WIDTH)
         NAME(pack)
-        (x + row, neighbours, group_rows(row, rows), 0, n, class_stride, tile_of_row(e, row));
+    (x + row, neighbours, group_rows(row, rows), 0, n, class_stride, tile_of_row(e, row));
     for (int row = 0; row < rows; row += WIDTH) {
         begin_group(&groups[row / WIDTH]);
         NAME(group_largest)(tile_of_row(e, row), 0, n, &groups[row / WIDTH]);

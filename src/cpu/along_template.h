@@ -272,14 +272,33 @@ static void NAME(grad)(const void *e, int64_t n, double a, void *g) {
         NAME(store)(to, i, n, v_mul(factor_a, load_lanes(e, i, n)));
 }
 
+/* How many of n elements at g come before the first at which a vector is aligned; n if none is, or
+ * if elements are no lanes. */
+static inline int64_t NAME(before_aligned)(const unsigned char *g, int64_t n) {
+    const int64_t size = WIDTH * (int64_t)sizeof(LANE);
+    const int64_t apart = (int64_t)((uintptr_t)g % (uintptr_t)size);
+    int64_t before = apart == 0 ? 0 : (size - apart) / (int64_t)sizeof(LANE);
+    bool aligns = sizeof(ELEM) == sizeof(LANE) && apart % (int64_t)sizeof(LANE) == 0;
+    return aligns && before < n ? before : n;
+}
+
+static void NAME(grad_past_caches)(const void *e, int64_t n, double a, void *g) {
+    const vec factor_a = v_set((LANE)a);
+    const LANE *terms = e;
+    unsigned char *to = g;
+    int64_t i = NAME(before_aligned)(g, n);
+    for (int64_t c = 0; c < i; c += WIDTH)
+        NAME(store)(to, c, i, v_mul(factor_a, load_lanes(terms, c, i)));
+    for (; i + WIDTH <= n; i += WIDTH)
+        v_stream(to + i * (int64_t)sizeof(LANE), v_mul(factor_a, v_load(terms + i)));
+    if (i < n)
+        NAME(store)(to, i, n, v_mul(factor_a, load_lanes(terms, i, n)));
+}
+
 static inline __attribute__((always_inline)) void NAME(stream_terms)(const struct NAME(sweep) * s,
                                                                      LANE a, unsigned char *g) {
-    const int64_t size = WIDTH * (int64_t)sizeof(LANE),
-                  apart = (int64_t)((uintptr_t)g % (uintptr_t)size);
     const vec factor_a = v_set(a);
-    int64_t i = apart == 0 ? 0 : (size - apart) / (int64_t)sizeof(LANE);
-    bool aligned = sizeof(ELEM) == sizeof(LANE) && apart % (int64_t)sizeof(LANE) == 0;
-    i = aligned && i < s->n ? i : s->n;
+    int64_t i = NAME(before_aligned)(g, s->n);
     for (int64_t c = 0; c < i; c += WIDTH)
         NAME(store)(g, c, i, v_mul(factor_a, NAME(term)(s, NAME(load)(s->x, c, i))));
     for (; i + WIDTH <= s->n; i += WIDTH)

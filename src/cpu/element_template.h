@@ -14,6 +14,7 @@ const xent_kernels PASTE(PASTE(xent, TYPE), ISA) = {
     .stats_more = NAME(stats_more),
     .grad = NAME(grad),
     .grad_more = NAME(grad_more),
+    .grad_past_caches = NAME(grad_past_caches),
     .grad_again = NAME(grad_again),
     .fence = d_fence,
     .stats_across = NAME(stats_across),

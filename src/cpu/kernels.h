@@ -106,9 +106,10 @@ typedef struct xent_kernels {
     void (*grad)(const void *e, int64_t n, double a, void *g);
     void (*grad_more)(const void *e, int64_t n, double a, double b, const double *weight, void *g);
 
-    /* grad where E was not kept: computed again from a block and its stats. Where elements are
-     * lanes, g is written past the caches, and others see it after fence. x and g must not
+    /* grad, where elements are lanes written past the caches: others see it after fence. The second
+     * where E was not kept: it is computed again from a block and its stats; x and g must not
      * overlap. */
+    void (*grad_past_caches)(const void *e, int64_t n, double a, void *g);
     void (*grad_again)(const void *x, int64_t n, double scale, const xent_stats *stats, double a,
                        void *g);
     void (*fence)(void);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ * A gradient larger than any cache that lies elsewhere than the logits has the bits of one in their
+ * place: E kept beside it or computed again, aligned or not, with gaps, shared by tasks. */
+#include "solve.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const arrangement ELSEWHERE[] = {
+    {.threads = 1},
+    {.threads = 3, .padding = 3},
+    {.threads = 1, .misalignment = 1},
+};
+enum { ARRANGEMENTS = sizeof ELSEWHERE / sizeof *ELSEWHERE };
+
+static void check_shape(const char *name, int32_t dtype, int64_t rows, int64_t classes) {
+    recipe from = {.dtype = dtype, .kind = MIXED, .outer = rows, .inner = 1, .classes = classes};
+    for (int i = 0; i < variant_count; i++)
+        if (strcmp(variants[i].name, name) == 0)
+            from.variant = &variants[i];
+    assert_non_null(from.variant);
+    problem made = make_problem(&from);
+    const arrangement in_place = {.in_place = true, .left_out = 1U << PROBABILITY};
+    answer wanted = solve(&made, &in_place);
+    for (int i = 0; i < ARRANGEMENTS; i++) {
+        arrangement how = ELSEWHERE[i];
+        how.left_out = 1U << PROBABILITY;
+        answer found = solve(&made, &how);
+        const char *differs = difference(&wanted, &found);
+        if (differs || found.strayed)
+            fail_msg("%s, %d x %d, arrangement %d: different %s", name, (int)rows, (int)classes, i,
+                     differs ? differs : "bytes that no output owns");
+        free_answer(&found);
+    }
+    free_answer(&wanted);
+    free_problem(&made);
+}
+
+static void kept(void **state) {
+    (void)state;
+    check_shape("plain", XENT_F32, 8500, 1000);
+    check_shape("bad-ignored", XENT_F64, 1100, 4000);
+}
+
+static void computed_again(void **state) {
+    (void)state;
+    check_shape("plain", XENT_F64, 1000, 4300);
+    check_shape("scale", XENT_F32, 260, 33000);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kept),
+        cmocka_unit_test(computed_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
