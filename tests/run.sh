@@ -209,7 +209,8 @@ lint
 if [ "${1:-}" != lint ]; then
     suite gcc $cases
     step build-clang configure clang -DCMAKE_C_COMPILER=clang &&
-        step structure-clang python3 tests/structure.py $out/clang/libxent.so && suite clang $cases -LE 'slow|tool' -E "$repeated"
+        step structure-clang python3 tests/structure.py $out/clang/libxent.so &&
+        suite clang $cases -LE 'slow|tool' -E "$repeated"
     singles
     emulated
     sanitizers
