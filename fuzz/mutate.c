@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * mutate MEGABYTES FILE..: each file cut off at every byte, and with each of its bytes set to 32
- * other values (to all 256 if XENT_LARGE is set), must be refused in a sentence or read, at once and
+ * values (to all 256 if XENT_LARGE is set), must be refused in a sentence or read, at once and
  * within that much address space (0: no limit). */
 #define _GNU_SOURCE
 #include "feed.h"
