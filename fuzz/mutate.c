@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * mutate MEGABYTES FILE..: each file cut off at every byte, and with each of its bytes set to all
- * 256 values, must be refused in a sentence or read, at once and within that much address space (0:
- * no limit). */
+ * mutate MEGABYTES FILE..: each file cut off at every byte, and with each of its bytes set to 32
+ * values (to all 256 if XENT_LARGE is set), must be refused in a sentence or read, at once and
+ * within that much address space (0: no limit). */
 #define _GNU_SOURCE
 #include "feed.h"
 
@@ -13,7 +13,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { LARGEST = 1 << 16, SECONDS = 20, VALUES = 256 };
+enum { LARGEST = 1 << 16, SECONDS = 20, VALUES = 256, SOME = 32, BITS = 8 };
 
 typedef struct counts {
     long read, refused;
@@ -36,17 +36,26 @@ static void try_variant(const uint8_t *data, size_t size, counts *found) {
     found->refused += code != EX_OK;
 }
 
+/* Some values are each bit changed and a window that moves through all 256 from byte to byte. */
+static uint8_t some_value(uint8_t kept, size_t at, unsigned i) {
+    return (uint8_t)(i < BITS ? kept ^ 1u << i : at * (SOME - BITS) + i);
+}
+
+static void try_byte(uint8_t *data, size_t size, size_t at, counts *found) {
+    const uint8_t kept = data[at];
+    const bool all = getenv("XENT_LARGE");
+    for (unsigned i = 0; i < (all ? VALUES : SOME); i++) {
+        data[at] = all ? (uint8_t)i : some_value(kept, at, i);
+        try_variant(data, size, found);
+    }
+    data[at] = kept;
+}
+
 static void try_file(uint8_t *data, size_t size, counts *found) {
     for (size_t cut = 0; cut < size; cut++)
         try_variant(data, cut, found);
-    for (size_t at = 0; at < size; at++) {
-        const uint8_t kept = data[at];
-        for (int value = 0; value < VALUES; value++) {
-            data[at] = (uint8_t)value;
-            try_variant(data, size, found);
-        }
-        data[at] = kept;
-    }
+    for (size_t at = 0; at < size; at++)
+        try_byte(data, size, at, found);
 }
 
 static int try_path(const char *path) {

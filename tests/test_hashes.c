@@ -4,12 +4,15 @@
  *
  *     test_hashes           compares; exit 1 if anything differs
  *     test_hashes --print   prints the table, to be pasted here when a change of bits is meant
- *     test_hashes --calls   prints the hash of every call, to see where two machines differ */
+ *     test_hashes --calls   prints the hash of every call, to see where two machines differ
+ *
+ * With XENT_SHORT set, as under sanitizers, one variant in four is compared, in all dtypes. */
 #include "hash.h"
 #include "solve.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- the list -------------------------------------------------------------------------------- */
@@ -183,13 +186,14 @@ static int compare_all(void) {
         printf("%d variants, but hashes of %d\n", variant_count, listed_variants);
         return 1;
     }
-    int different = 0;
-    for (int chosen = 0; chosen < variant_count; chosen++)
+    const int step = getenv("XENT_SHORT") ? 4 : 1;
+    int different = 0, compared = 0;
+    for (int chosen = step / 2; chosen < variant_count; chosen += step, compared += 4)
         if (strcmp(golden[chosen].name, variants[chosen].name) == 0)
             different += compare(chosen);
         else
             different += 4;
-    printf("%s: %d of %d hashes differ\n", xent_isa(), different, 4 * variant_count);
+    printf("%s: %d of %d hashes differ\n", xent_isa(), different, compared);
     return different ? 1 : 0;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The linear form without gradients, on shapes that need several blocks of rows and classes,
  * several chunks and several tasks: its logits against chains of fma, and its row outputs against
- * those of xent_cross_entropy on these logits, all bit for bit. */
+ * those of xent_cross_entropy on these logits, all bit for bit. With XENT_SHORT set, as under
+ * sanitizers, each shape meets one dtype. */
 #include "cases.h"
 #include "draw.h"
 #include "reference.h"
@@ -210,15 +211,16 @@ int main(void) {
     static const int64_t shapes[][3] = {
         {300, 7, 2100}, {50, 6, 16000}, {4500, 3, 70}, {280, 300, 70}};
     static const int32_t dtypes[] = {XENT_F32, XENT_F64, XENT_BF16};
-    int wrong = 0;
+    int wrong = 0, calls = 0;
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (size_t j = 0; j < sizeof dtypes / sizeof *dtypes; j++) {
+            if (getenv("XENT_SHORT") && j != i % 3)
+                continue;
             batch made = make_batch(shapes[i][0], shapes[i][1], shapes[i][2], dtypes[j]);
-            for (int kind = 0; kind < KINDS; kind++)
+            for (int kind = 0; kind < KINDS; kind++, calls++)
                 wrong += try_kind(&made, kind);
             free_batch(&made);
         }
-    printf("%s: %d of %zu calls without gradients differ\n", xent_isa(), wrong,
-           sizeof shapes / sizeof *shapes * (sizeof dtypes / sizeof *dtypes) * KINDS);
+    printf("%s: %d of %d calls without gradients differ\n", xent_isa(), wrong, calls);
     return wrong > 0;
 }

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -48,7 +49,8 @@ static void check_variant(int32_t dtype, int chosen, int64_t classes) {
 
 static void all_variants(void **state) {
     (void)state;
-    for (int chosen = 0; chosen < variant_count; chosen++)
+    const int step = getenv("XENT_SHORT") ? 4 : 1; /* as under sanitizers */
+    for (int chosen = step / 2; chosen < variant_count; chosen += step)
         check_variant(XENT_F32, chosen, 19);
 }
 

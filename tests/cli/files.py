@@ -57,7 +57,8 @@ class Reading(Case):
     def test_every_byte_of_the_header_changed(self):
         whole = npy()
         for at in range(len(whole) - len(DATA)):
-            for value in {0, 1, 0x27, 0x2c, 0x31, 0x7b, 0x7f, 0x80, 0xff, whole[at] ^ 1, whole[at] ^ 0x20}:
+            values = [0, 1, 0x27, 0x2c, 0x31, 0x7b, 0x7f, 0x80, 0xff, whole[at] ^ 1, whole[at] ^ 0x20]
+            for value in [values[at % len(values)]] if "XENT_SHORT" in os.environ else values:  # as under a sanitizer
                 self.compare_with_numpy(whole[:at] + bytes([value]) + whole[at + 1:])
 
     def compare_with_numpy(self, data):
