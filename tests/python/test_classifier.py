@@ -180,6 +180,37 @@ def test_batches(method):
     assert from_sklearn.score(X, y) > 0.93
 
 
+def _epochs(X, y, orders, batch, rate):
+    """Weight and bias that SGD leaves, with these rows in each epoch."""
+    weight, bias = np.zeros((y.max() + 1, X.shape[1])), np.zeros(y.max() + 1)
+    pace, pace_of_bias = np.zeros_like(weight), np.zeros_like(bias)
+    for order in orders:
+        for at in range(0, len(order), batch):
+            rows = order[at : at + batch]
+            logits = X[rows] @ weight.T + bias
+            slope = np.exp(logits) / np.exp(logits).sum(1, keepdims=True) - np.eye(len(bias))[y[rows]]
+            pace = 0.9 * pace + slope.T @ X[rows] / len(rows)
+            pace_of_bias = 0.9 * pace_of_bias + slope.mean(0)
+            weight, bias = weight - rate * pace, bias - rate * pace_of_bias
+    return weight - weight.mean(0), bias - bias.mean()
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_order_of_batches(standardize, monkeypatch):
+    """Each epoch brings every row once, in the next of the random orders; so do blocks of rows."""
+    X, y = _batch(rows=150)
+    monkeypatch.setattr("xent._classifier._BLOCK_ROWS", 64)
+    fitted = LinearClassifier(
+        method="sgd", batch_size=7, max_iter=3, random_state=5, l2=0, standardize=standardize
+    ).fit(X, y)
+    dice = np.random.default_rng(5)
+    orders = [dice.permutation(150) for _ in range(3 + standardize)]
+    u = StandardScaler().fit_transform(X) if standardize else X
+    weight, bias = _epochs(u, y, orders[standardize:], 7, 0.1)
+    np.testing.assert_allclose(fitted.weight_, weight, atol=1e-9)
+    np.testing.assert_allclose(fitted.bias_, bias, atol=1e-9)
+
+
 def test_warnings_about_convergence():
     X, y = _batch()
     with pytest.warns(ConvergenceWarning, match="max_iter=2 iterations"):
