@@ -375,6 +375,31 @@ class Stopping(TrainCase):
         times = [line["seconds"] for line in lines]
         self.assertEqual(times, sorted(times))
 
+    def test_a_signal_while_nobody_reads(self):
+        """The model is there, and the report waits in a pipe that is full: nothing of it is lost."""
+        self.words[-3] = "2"
+        reads, writes = os.pipe()
+        os.set_blocking(writes, False)
+        waiting = 0
+        with self.assertRaises(BlockingIOError):
+            while True:
+                waiting += os.write(writes, b"." * 4096)
+        os.set_blocking(writes, True)
+        process = subprocess.Popen([XENT, *self.words, "-q"], cwd=self.folder, stdout=writes, stderr=subprocess.PIPE, text=True)
+        os.close(writes)
+        while "S" not in self.state(process) or "m.safetensors" not in self.names():
+            time.sleep(0.001)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+        with os.fdopen(reads) as pipe:
+            self.assertIn("model        m.safetensors", pipe.read()[waiting:])
+        self.assertEqual((process.wait(), process.stderr.read()), (0, ""))
+        process.stderr.close()
+
+    def state(self, process):
+        with open(f"/proc/{process.pid}/stat", encoding="utf-8") as file:
+            return file.read().rsplit(") ", 1)[1].split()[0]
+
     def test_other_data_and_other_flags(self):
         self.stop()
         kept, features, labels = self.read("m.safetensors.checkpoint"), self.read("x.npy"), self.read("y.npy")
@@ -424,7 +449,7 @@ class Stopping(TrainCase):
         self.assertIn("there is no m.safetensors.checkpoint to go on from: the training begins anew", err)
 
     def test_killed_now_and_then(self):
-        """`make test-train` does this 200 times with kill.py; here a few."""
+        """`make test-train` does this 200 times (kill_training.py); here a few."""
         whole, dice = self.whole(), random.Random(9)
         for _ in range(3):
             process = self.begin("--resume", "-q")
