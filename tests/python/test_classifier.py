@@ -224,6 +224,17 @@ def test_warnings_about_convergence():
         LinearClassifier().fit(X, y)
 
 
+def test_numbers_that_leave_no_precision():
+    X, y = load_digits(return_X_y=True)
+    far = (X + 1e6).astype(np.float32)
+    with pytest.warns(ConvergenceWarning, match=r"came to rest with a gradient of .*float64"):
+        LinearClassifier().fit(far, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LinearClassifier(standardize=True).fit(far, y)
+        LinearClassifier(tol=1e-9).fit(X.astype(np.float32), y)
+
+
 def test_warm_start():
     X, y = _batch()
     fitted = LinearClassifier(warm_start=True).fit(X, y)
@@ -278,8 +289,15 @@ def test_refusals(options, says):
 
 def test_samples_and_targets_that_are_none():
     X, y = _batch()
-    with pytest.raises(ValueError, match="y has 1 class"):
-        LinearClassifier().fit(X, np.zeros(len(y)))
+    with pytest.raises(ValueError, match="y has 1 class, 0: a"):
+        LinearClassifier().fit(X, np.zeros(len(y), int))
+    with pytest.raises(ValueError, match=r"one-hot.*y.argmax\(axis=1\)"):
+        LinearClassifier().fit(X, np.eye(3)[y])
+    for weight in (-1.0, np.nan, np.inf):
+        with pytest.raises(ValueError, match=rf"sample_weight\[4\] is {weight:g}"):
+            LinearClassifier().fit(X, y, np.where(np.arange(len(y)) == 4, weight, 1))
+    with pytest.raises(FileNotFoundError, match="'none/m.safetensors'"):
+        LinearClassifier().fit(X, y).save("none/m.safetensors")
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         LinearClassifier().fit(X, y + 0.5)
     X[3, 2] = np.nan
