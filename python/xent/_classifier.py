@@ -183,7 +183,8 @@ class LinearClassifier:
         classes, labels = np.unique(found, return_inverse=True)
         if len(classes) < 2:
             raise LabelError(
-                f"y has 1 class, {classes.tolist()[0]!r}: a classifier needs samples of at least two."
+                f"y has 1 class, {classes.tolist()[0]!r}: a classifier needs samples of at least "
+                f"two."
             )
         weights = _samples.sample_weights(sample_weight, len(rows))
         by_class = _samples.class_weights(self.class_weight, classes, labels, weights)

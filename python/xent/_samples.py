@@ -179,7 +179,8 @@ def sample_weights(weights: Any, rows: int) -> Optional[Array]:
         )
     for sample in np.flatnonzero(~((array >= 0) & (array <= 1e300)))[:1]:
         raise ArgumentError(
-            f"sample_weight[{sample}] is {array[sample]:g}: weights must be finite and not negative."
+            f"sample_weight[{sample}] is {array[sample]:g}: weights must be finite and not "
+            f"negative."
         )
     if not array.any():
         raise ArgumentError(
