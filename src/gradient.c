@@ -167,7 +167,7 @@ static void block_factors(const struct plan *plan, const xent_stats_columns *blo
         factors[j] = 1;
         if (plan->blocks == 1 || rows->kind[row_beside(rows, j)] != ROW_COUNTED)
             continue;
-        xent_stats stats = stats_of_column(block, j);
+        xent_stats stats = stats_of_column(plan, block, j);
         factors[j] = block_factor(&stats, &rows->stats[row_beside(rows, j)], plan->formula.by.scale,
                                   plan->math);
     }
@@ -282,15 +282,23 @@ static void fill_rows(const struct plan *plan, const struct rows *rows, int from
 
 /* The label's own entry, which was formed before any rounding. */
 static void write_labels(const struct plan *plan, const struct rows *rows, int from, int count) {
+    const int64_t step = plan->shape->grad.class_step;
+    const double *entries = rows->columns.label_grad;
     double entry[MOST_ROWS];
+    int64_t label[MOST_ROWS];
     void *to[MOST_ROWS];
     int n = 0;
+    if (rows->ordinary) {
+        plan->kernels->put(entries + from, rows->label + from, step, count, rows->grad + from);
+        return;
+    }
     for (int i = from; i < from + count; i++) {
-        entry[n] = rows->columns.label_grad[i];
-        to[n] = class_address(&plan->shape->grad, rows->grad[i], rows->label[i]);
+        entry[n] = entries[i];
+        label[n] = rows->label[i];
+        to[n] = rows->grad[i];
         n += has_gradient(rows, i);
     }
-    plan->kernels->put(entry, n, to);
+    plan->kernels->put(entry, label, step, n, to);
 }
 
 void write_gradients(const struct plan *plan, struct scratch scratch, struct rows *rows, int from,

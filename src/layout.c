@@ -79,8 +79,9 @@ void row_addresses(const row_view *view, int64_t first, int64_t count, void **ad
         char *address = row_address(view, first + done);
         run = row_run(view, first + done, &step);
         run = run < count - done ? run : count - done;
-        for (int64_t i = 0; i < run; i++)
-            addresses[done + i] = address + i * step;
+#pragma GCC unroll 8
+        for (int64_t i = 0; i < run; i++, address += step)
+            addresses[done + i] = address;
     }
 }
 

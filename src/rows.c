@@ -145,9 +145,18 @@ static void add_losses(struct rows *rows, struct lane_sums *sums) {
     add_rows(sums, rows->columns.loss, whole);
 }
 
+/* As kernels leave them that do not find them. */
+static void clear_moments(xent_stats_columns *stats) {
+    memset(stats->mass, 0, sizeof stats->mass);
+    memset(stats->gap, 0, sizeof stats->gap);
+    memset(stats->heat, 0, sizeof stats->heat);
+}
+
 static void run_steps(const struct plan *plan, struct scratch scratch, int64_t first, int64_t count,
                       struct lane_sums *losses, xent_total *total) {
     struct rows rows;
+    if (!plan->more && !plan->formula.by.plain)
+        clear_moments(&rows.columns.stats);
     for (int64_t done = 0; done < count; done += MOST_ROWS) {
         int64_t left = count - done;
         begin_rows(plan, first + done, left < MOST_ROWS ? (int)left : MOST_ROWS, &rows);

@@ -100,36 +100,60 @@ int row_beside(const struct rows *rows, int j) {
     return rows->beside.whole ? j : rows->beside.row[j];
 }
 
-xent_stats stats_of_column(const xent_stats_columns *columns, int j) {
+xent_stats stats_of_column(const struct plan *plan, const xent_stats_columns *columns, int j) {
+    const bool more = plan->more;
     return (xent_stats){
         .arg = (int64_t)columns->arg[j],
         .max = columns->max[j],
         .k = (int64_t)columns->k[j],
         .top = columns->top[j],
         .rest = columns->rest[j],
-        .mass = columns->mass[j],
-        .gap = columns->gap[j],
-        .heat = columns->heat[j],
+        .mass = more ? columns->mass[j] : 0,
+        .gap = more ? columns->gap[j] : 0,
+        .heat = more ? columns->heat[j] : 0,
         .shifted = columns->shifted[j] != 0,
         .poisoned = columns->poisoned[j] != 0,
     };
 }
 
+/* From the columns of the rows side by side to those of all rows. */
+static void spread_columns(const struct plan *plan, const xent_stats_columns *block,
+                           struct rows *rows) {
+    xent_stats_columns *columns = &rows->columns.stats;
+    const struct side_by_side *beside = &rows->beside;
+    for (int j = 0; j < beside->count; j++) {
+        const int i = beside->row[j];
+        columns->arg[i] = block->arg[j];
+        columns->max[i] = block->max[j];
+        columns->top[i] = block->top[j];
+        columns->rest[i] = block->rest[j];
+    }
+    for (int j = 0; plan->more && j < beside->count; j++) {
+        const int i = beside->row[j];
+        columns->mass[i] = block->mass[j];
+        columns->gap[i] = block->gap[j];
+        columns->heat[i] = block->heat[j];
+    }
+}
+
+/* Whether a row is poisoned. */
+static inline bool take_arg(struct rows *rows, int i) {
+    rows->prediction[i] = (int64_t)rows->columns.stats.arg[i];
+    rows->poisoned[i] = rows->prediction[i] < 0;
+    return rows->poisoned[i];
+}
+
 /* The statistics of the rows side by side, from those of their only block. */
-static void take_columns(const xent_stats_columns *block, struct rows *rows) {
+static void take_columns(const struct plan *plan, const xent_stats_columns *block,
+                         struct rows *rows) {
     const struct side_by_side *beside = &rows->beside;
     bool any_poisoned = false;
-    for (int j = 0; !beside->whole && j < beside->count; j++) {
-        xent_stats stats = stats_of_column(block, j);
-        set_columns(rows, beside->row[j], &stats);
-    }
-    for (int i = 0; beside->whole && i < beside->count; i++) {
-        rows->prediction[i] = (int64_t)block->arg[i];
-        rows->poisoned[i] = (block->poisoned[i] != 0) | (block->arg[i] < 0);
-        any_poisoned |= rows->poisoned[i];
-    }
-    for (int i = 0; any_poisoned && i < beside->count; i++)
-        rows->prediction[i] = rows->poisoned[i] ? -1 : rows->prediction[i];
+    if (!beside->whole)
+        spread_columns(plan, block, rows);
+    for (int i = 0; beside->whole && i < beside->count; i++)
+        any_poisoned |= take_arg(rows, i);
+    for (int j = 0; !beside->whole && j < beside->count; j++)
+        any_poisoned |= take_arg(rows, beside->row[j]);
     rows->any_poisoned |= any_poisoned;
 }
 
@@ -139,7 +163,7 @@ static void merge_columns(const struct plan *plan, const xent_stats_columns *blo
     for (int j = 0; j < rows->beside.count; j++) {
         int i = row_beside(rows, j);
         for (int64_t b = 0; b < plan->blocks; b++) {
-            xent_stats stats = stats_of_column(&blocks[b], j);
+            xent_stats stats = stats_of_column(plan, &blocks[b], j);
             add_block(plan, &rows->stats[i], &stats, b);
         }
         set_columns(rows, i, &rows->stats[i]);
@@ -161,12 +185,11 @@ xent_stats_columns *block_columns(const struct plan *plan, struct scratch scratc
     return in_place ? &rows->columns.stats : &scratch.columns[b];
 }
 
-/* E of up to TILE classes fits the tiles and is kept; of more it is computed again by the
- * gradient. */
+/* E of up to TILE classes fits the tiles; of more it is computed again by the gradient. */
 static void sweep_across(const struct plan *plan, struct scratch scratch, struct rows *rows,
                          int count) {
     const void *gathered[MOST_ROWS];
-    void *e = plan->keeps_terms && plan->shape->classes <= TILE ? scratch.terms : NULL;
+    void *e = plan->shape->classes <= TILE ? scratch.terms : NULL;
     choose_side_by_side(plan, rows, count);
     if (rows->beside.count == 0)
         return;
@@ -176,7 +199,7 @@ static void sweep_across(const struct plan *plan, struct scratch scratch, struct
             block_length(plan, b), plan->shape->logits.class_stride, plan->formula.by.scale,
             plan->more, weights_from(plan, b * BLOCK), e, block_columns(plan, scratch, rows, b));
     if (plan->blocks == 1)
-        take_columns(block_columns(plan, scratch, rows, 0), rows);
+        take_columns(plan, block_columns(plan, scratch, rows, 0), rows);
     else
         merge_columns(plan, scratch.columns, rows);
 }
@@ -240,20 +263,11 @@ static void sweep_bent(const struct plan *plan, struct rows *rows, int i) {
     rows->prediction[i] = rows->stats[i].poisoned ? -1 : prediction;
 }
 
-static void pick_label_logits(const struct plan *plan, struct rows *rows, int from, int count) {
-    static const double none; /* 0 in every dtype */
-    const void *address[MOST_ROWS];
-    address[0] = &none;
-    for (int i = from; i < from + count; i++)
-        address[i - from] =
-            rows->kind[i] == ROW_COUNTED ? logit_address(plan, rows, i, rows->label[i]) : &none;
-    plan->kernels->pick(address, count, rows->columns.label_logit + from);
-}
-
 static void read_label_logits(const struct plan *plan, struct rows *rows, int from, int count) {
     xent_columns *columns = &rows->columns;
     if (!plan->known)
-        pick_label_logits(plan, rows, from, count);
+        plan->kernels->pick((const void *const *)rows->logits + from, rows->label + from,
+                            plan->shape->logits.class_step, count, columns->label_logit + from);
     for (int i = from; plan->known && i < from + count; i++)
         columns->label_logit[i] = plan->known->label_logit[rows->first + i];
     for (int i = from; !plan->formula.by.plain && i < from + count; i++)

@@ -55,7 +55,7 @@ int64_t block_length(const struct plan *plan, int64_t i);
  * NULL: all 1. */
 const double *weights_from(const struct plan *plan, int64_t first);
 
-/* The statistics of row j of the columns of one block. */
-xent_stats stats_of_column(const xent_stats_columns *columns, int j);
+/* The statistics of row j of the columns of one of several blocks. */
+xent_stats stats_of_column(const struct plan *plan, const xent_stats_columns *columns, int j);
 
 #endif

@@ -7,54 +7,39 @@
 /* Whether a group is full and its rows are neighbours in memory. */
 static inline bool NAME(side_by_side)(const void *const *x, int rows) {
     const unsigned char *first = x[0];
-    bool apart = rows < WIDTH;
-    for (int row = 1; row < rows; row++)
-        apart |= x[row] != first + row * (int64_t)sizeof(ELEM);
-    return !apart;
+    for (int row = 1; row < WIDTH; row++)
+        if (row >= rows || x[row] != first + row * (int64_t)sizeof(ELEM))
+            return false;
+    return true;
 }
 
-/* n <= TILE classes of a row as lanes; beyond n anything. */
-static inline void NAME(read_line)(const unsigned char *row, int64_t n, int64_t class_stride,
-                                   LANE *line) {
-    ELEM gathered[TILE];
-    if (class_stride != 1) {
-        for (int64_t c = 0; c < n; c++)
-            memcpy(gathered + c, row + c * class_stride * (int64_t)sizeof(ELEM), sizeof(ELEM));
-        row = (const unsigned char *)gathered;
-    }
-    for (int64_t c = 0; c < n; c += WIDTH)
-        v_store(line + c, NAME(load)(row, c, n));
-}
-
-static inline void NAME(write_line)(const LANE *line, int64_t n, int64_t class_stride,
-                                    unsigned char *row) {
-    ELEM scattered[TILE];
-    unsigned char *to = class_stride == 1 ? row : (unsigned char *)scattered;
-    for (int64_t c = 0; c < n; c += WIDTH)
-        NAME(store)(to, c, n, v_load(line + c));
-    for (int64_t c = 0; class_stride != 1 && c < n; c++)
-        memcpy(row + c * class_stride * (int64_t)sizeof(ELEM), scattered + c, sizeof(ELEM));
-}
-
-/* Whether rows can be exchanged with a tile as they lie in memory, four classes at a time. */
+/* Whether four classes of a row at a time can be exchanged with a tile. */
 static inline bool NAME(in_fours)(int64_t n, int64_t class_stride) {
 #ifdef FOURS
-    return sizeof(ELEM) == sizeof(LANE) && class_stride == 1 && n >= 4;
+    return class_stride == 1 && n >= 4;
 #else
     (void)n, (void)class_stride;
     return false;
 #endif
 }
 
-/* Lanes of classes [first, first + n) of a group's rows into tile, n <= TILE; rows that do not
- * exist become 0. */
+/* n <= TILE classes of rows that lie anywhere, `step` bytes from each other, into tile. */
+static inline void NAME(gather)(const void *const *from, int64_t n, int64_t step, LANE *tile) {
+    ELEM gathered[TILE * WIDTH];
+    for (int64_t c = 0; c < n; c++)
+        for (int row = 0; row < WIDTH; row++)
+            memcpy(gathered + c * WIDTH + row, (const unsigned char *)from[row] + c * step,
+                   sizeof(ELEM));
+    for (int64_t c = 0; c < n; c++)
+        v_store(tile + c * ACROSS, LOAD(gathered + c * WIDTH));
+}
+
+/* Lanes of classes [first, first + n) of a group's rows into tile, n <= TILE; in the place of rows
+ * that do not exist the last one's once more. */
 static void NAME(pack)(const void *const *x, int rows, int64_t first, int64_t n,
                        int64_t class_stride, LANE *tile) {
-    static const LANE zeros[TILE];
     const int64_t step = class_stride * (int64_t)sizeof(ELEM);
-    bool in_fours = NAME(in_fours)(n, class_stride);
-    LANE lines[WIDTH * TILE];
-    const LANE *from[WIDTH];
+    const void *moved[WIDTH], *const *from = x;
     if (NAME(side_by_side)(x, rows)) {
         const unsigned char *p = (const unsigned char *)x[0] + first * step;
         for (int64_t c = 0; c < n; c++, p += step) {
@@ -63,26 +48,18 @@ static void NAME(pack)(const void *const *x, int rows, int64_t first, int64_t n,
         }
         return;
     }
-    for (int row = 0; row < WIDTH; row++) {
-        const unsigned char *p = row < rows ? (const unsigned char *)x[row] + first * step : NULL;
-        from[row] = !p ? zeros : in_fours ? (const LANE *)(const void *)p : lines + row * TILE;
-        if (p && !in_fours)
-            NAME(read_line)(p, n, class_stride, lines + row * TILE);
+    if (rows < WIDTH || first > 0) {
+        for (int row = 0; row < WIDTH; row++)
+            moved[row] = (const unsigned char *)x[row < rows ? row : rows - 1] + first * step;
+        from = moved;
     }
-    rows_to_tile(from, n, ACROSS, tile);
-}
-
-/* n <= TILE classes of a group's rows from tile to where they belong. */
-static void NAME(unpack)(const LANE *tile, int rows, int64_t n, int64_t class_stride,
-                         void *const *g) {
-    bool in_fours = NAME(in_fours)(n, class_stride);
-    LANE lines[WIDTH * TILE];
-    LANE *to[WIDTH];
-    for (int row = 0; row < WIDTH; row++)
-        to[row] = in_fours && row < rows ? g[row] : lines + row * TILE;
-    tile_to_rows(tile, n, to);
-    for (int row = 0; !in_fours && row < rows; row++)
-        NAME(write_line)(to[row], n, class_stride, g[row]);
+#ifdef FOURS
+    if (NAME(in_fours)(n, class_stride)) {
+        fours_to_tile(from, n, LOAD_FOURS, tile, ACROSS);
+        return;
+    }
+#endif
+    NAME(gather)(from, n, step, tile);
 }
 
 /* arg, max and poisoned of a group's rows. Classes [first, first + n) of the block are in tile. */
@@ -110,7 +87,7 @@ NAME(group_sum)(LANE *tile, int64_t first, int64_t n, const group *rows, double 
     vec *rest = sums->rest + first % PARTS, top = sums->top;
     vec class = v_set((LANE)first);
     for (int64_t c = 0; c < n; c++) {
-        vec x = v_load(tile + c * ACROSS), e = group_term(x, rows);
+        vec x = v_load(tile + c * ACROSS), e = group_term(x, rows, true);
         mask is_top = v_eq(class, rows->arg);
         v_store(tile + c * ACROSS, e);
         if (more && first == 0)
@@ -153,6 +130,8 @@ static void NAME(group_stats)(const void *const *x, int count, int64_t n, int64_
             NAME(group_sum)(tile, c, some, &rows, scale, false, NULL, &sums);
     }
     group_finish(&rows, sums.top, fold_group(sums.rest, n), stats, row);
+    if (!e)
+        group_reference(&rows, stats, row);
     if (more)
         group_moments(&sums, n, weight, stats, row);
 }
@@ -162,24 +141,18 @@ static void NAME(group_stats)(const void *const *x, int count, int64_t n, int64_
 static void NAME(tile_stats)(const void *const *x, int rows, int64_t n, int64_t class_stride,
                              double scale, void *e, xent_stats_columns *stats) {
     group groups[MOST_ROWS / WIDTH];
+    for (int row = 0; row < rows; row += WIDTH)
+        NAME(pack)(x + row, group_rows(row, rows), 0, n, class_stride, tile_of_row(e, row));
     for (int row = 0; row < rows; row += WIDTH) {
-        LANE *tile = tile_of_row(e, row);
         begin_group(&groups[row / WIDTH]);
-        NAME(pack)(x + row, group_rows(row, rows), 0, n, class_stride, tile);
-        NAME(group_largest)(tile, 0, n, &groups[row / WIDTH]);
+        NAME(group_largest)(tile_of_row(e, row), 0, n, &groups[row / WIDTH]);
     }
     for (int row = 0; row < rows; row += WIDTH) {
-        const group *these = &groups[row / WIDTH];
+        group *these = &groups[row / WIDTH];
         LANE *tile = tile_of_row(e, row);
-        group_refer(&groups[row / WIDTH], scale);
-        for (int64_t c = 0; c < n; c++)
-            v_store(tile + c * ACROSS, group_term(v_load(tile + c * ACROSS), these));
-    }
-    for (int row = 0; row < rows; row += WIDTH) {
-        const group *these = &groups[row / WIDTH];
-        vec top;
-        wide rest = fold_tile(tile_of_row(e, row), n, these->arg, &top);
-        group_finish(these, top, rest, stats, row);
+        tile_terms(tile, n, scale, these);
+        group_finish(these, group_term(these->max, these, true), fold_tile(tile, n, these->arg),
+                     stats, row);
     }
 }
 
@@ -203,45 +176,67 @@ static void NAME(terms_across)(const void *const *x, int rows, int64_t n, int64_
         group these;
         begin_group(&these);
         these.max = v_narrow(w_load(stats->max + row));
-        group_refer(&these, scale);
         NAME(pack)(x + row, group_rows(row, rows), 0, n, class_stride, tile);
-        for (int64_t c = 0; c < n; c++)
-            v_store(tile + c * ACROSS, group_term(v_load(tile + c * ACROSS), &these));
+        tile_terms(tile, n, scale, &these);
     }
 }
 
-/* Class c of a group's rows: a*E - b*weight. */
-static inline vec NAME(blend)(const LANE *tile, int64_t c, vec a, wide b, const double *weight,
-                              vec pull) {
-    if (weight)
-        pull = v_narrow(w_mul(b, w_set(-weight[c])));
-    return v_fma(a, v_load(tile + c * ACROSS), pull);
+#ifdef FOURS
+/* Of rows that do not exist, what is written goes nowhere. */
+static void NAME(write_fours)(const LANE *tile, int rows, int64_t n, const tile_blend *by,
+                              void *const *g) {
+    ELEM nowhere[TILE];
+    void *places[WIDTH], *const *to = g;
+    for (int row = 0; rows < WIDTH && row < WIDTH; row++) {
+        places[row] = row < rows ? g[row] : nowhere;
+        to = places;
+    }
+    for (int64_t c = 0; c < n; c += 4) {
+        int64_t at = c + 4 <= n ? c : n - 4;
+        vec fours[4];
+        for (int i = 0; i < 4; i++)
+            fours[i] = blend_class(tile, at + i, by);
+        v_exchange_fours(&fours[0], &fours[1], &fours[2], &fours[3]);
+        for (int i = 0; i < 4; i++)
+            STORE_FOURS(to + i, at, fours[i]);
+    }
+}
+#endif
+
+static void NAME(scatter)(const LANE *tile, int rows, int64_t n, const tile_blend *by, int64_t step,
+                          void *const *g) {
+    ELEM scattered[TILE * WIDTH];
+    for (int64_t c = 0; c < n; c++)
+        STORE(scattered + c * WIDTH, blend_class(tile, c, by));
+    for (int64_t c = 0; c < n; c++)
+        for (int row = 0; row < rows; row++)
+            memcpy((unsigned char *)g[row] + c * step, scattered + c * WIDTH + row, sizeof(ELEM));
 }
 
-static void NAME(grad_group)(const LANE *tile, int rows, int64_t n, const double *a,
-                             const double *b, const double *weight, void *const *g,
-                             int64_t class_stride) {
-    const vec factor_a = v_narrow(load_rows(a, rows));
-    const wide factor_b = load_rows(b, rows);
-    const vec pull = v_narrow(w_mul(factor_b, w_set(-1)));
-    LANE values[TILE * ACROSS];
+static void NAME(grad_group)(const LANE *tile, int rows, int64_t n, const tile_blend *by,
+                             void *const *g, int64_t class_stride) {
+    const int64_t step = class_stride * (int64_t)sizeof(ELEM);
     unsigned char *to = g[0];
-    bool side_by_side = NAME(side_by_side)((const void *const *)g, rows);
-    for (int64_t c = 0; c < n; c++) {
-        vec value = NAME(blend)(tile, c, factor_a, factor_b, weight, pull);
-        if (side_by_side)
-            STORE(to + c * class_stride * (int64_t)sizeof(ELEM), value);
-        else
-            v_store(values + c * ACROSS, value);
+    if (NAME(side_by_side)((const void *const *)g, rows)) {
+        for (int64_t c = 0; c < n; c++)
+            STORE(to + c * step, blend_class(tile, c, by));
+        return;
     }
-    if (!side_by_side)
-        NAME(unpack)(values, rows, n, class_stride, g);
+#ifdef FOURS
+    if (NAME(in_fours)(n, class_stride)) {
+        NAME(write_fours)(tile, rows, n, by, g);
+        return;
+    }
+#endif
+    NAME(scatter)(tile, rows, n, by, step, g);
 }
 
 static void NAME(grad_across)(const void *e, int rows, int64_t n, const double *a, const double *b,
                               const double *weight, void *const *g, int64_t class_stride) {
-    for (int row = 0; row < rows; row += WIDTH)
+    for (int row = 0; row < rows; row += WIDTH) {
+        const tile_blend by = blend_of_rows(a + row, b + row, weight);
         NAME(grad_group)
-    (tile_of_row((void *)(uintptr_t)e, row), group_rows(row, rows), n, a + row, b + row, weight,
-     g + row, class_stride);
+        (tile_of_row((void *)(uintptr_t)e, row), group_rows(row, rows), n, &by, g + row,
+         class_stride);
+    }
 }

@@ -3,6 +3,7 @@
  * of a lane:
  *   ELEM, LOAD, STORE   the element type, and WIDTH elements to and from lanes
  *   LOAD_SOME, STORE_SOME   the same of fewer
+ *   LOAD_FOURS, STORE_FOURS   of four each of several rows (transpose_template.h)
  *   LOWEST              -inf as an element
  *   NAME(word)          word with the element type and the instruction set after it */
 
@@ -341,12 +342,35 @@ static void NAME(narrow)(const double *in, int64_t n, void *out, int64_t stride)
         NAME(put_one)(in[i], (unsigned char *)out + i * stride * (int64_t)sizeof(ELEM));
 }
 
-static void NAME(pick)(const void *const *x, int64_t n, double *out) {
-    for (int64_t i = 0; i < n; i++)
-        out[i] = (double)NAME(one)(x[i], 0);
+static void NAME(pick)(const void *const *x, const int64_t *class, int64_t class_step, int64_t n,
+                       double *out) {
+    ELEM elements[MOST_ROWS];
+    LANE lanes[MOST_ROWS];
+    for (int64_t i = 0; i < n; i++) {
+        const unsigned char *at = x[i];
+        at += class[i] < 0 ? 0 : class[i] * class_step;
+        if (sizeof(ELEM) == sizeof(LANE))
+            out[i] = (double)NAME(one)(at, 0);
+        else
+            memcpy(elements + i, at, sizeof(ELEM));
+    }
+    for (int64_t i = 0; sizeof(ELEM) < sizeof(LANE) && i < n; i += WIDTH)
+        v_store(lanes + i, LOAD(elements + i));
+    for (int64_t i = 0; sizeof(ELEM) < sizeof(LANE) && i < n; i++)
+        out[i] = (double)lanes[i];
 }
 
-static void NAME(put)(const double *in, int64_t n, void *const *out) {
-    for (int64_t i = 0; i < n; i++)
-        NAME(put_one)(in[i], out[i]);
+static void NAME(put)(const double *in, const int64_t *class, int64_t class_step, int64_t n,
+                      void *const *x) {
+    ELEM elements[MOST_ROWS];
+    LANE lanes[MOST_ROWS];
+    for (int64_t i = 0; i < n; i++) {
+        lanes[i] = round_to_lane(in[i], sizeof(ELEM) < sizeof(LANE));
+        if (sizeof(ELEM) == sizeof(LANE))
+            memcpy((unsigned char *)x[i] + class[i] * class_step, lanes + i, sizeof(LANE));
+    }
+    for (int64_t i = 0; sizeof(ELEM) < sizeof(LANE) && i < n; i += WIDTH)
+        STORE(elements + i, v_load(lanes + i));
+    for (int64_t i = 0; sizeof(ELEM) < sizeof(LANE) && i < n; i++)
+        memcpy((unsigned char *)x[i] + class[i] * class_step, elements + i, sizeof(ELEM));
 }

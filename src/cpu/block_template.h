@@ -26,15 +26,6 @@ static inline wide load_weights(const double *weight, int64_t i, int64_t n) {
     return w_load(part);
 }
 
-/* One double for each of count rows; 0 beyond. */
-static inline wide load_rows(const double *values, int count) {
-    double part[WIDTH] = {0};
-    if (count == WIDTH)
-        return w_load(values);
-    memcpy(part, values, (size_t)count * sizeof *values);
-    return w_load(part);
-}
-
 /* count partial sums fold by halves. */
 static double fold_doubles(double *parts, int count) {
     for (int half = count / 2; half > 0; half /= 2)
@@ -98,9 +89,13 @@ static struct reference refer_to(xent_stats *stats, double scale) {
 }
 
 /* 0, 1, 2, .. */
+static const LANE NUMBERS[TILE] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                   16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+                                   32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47,
+                                   48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
+
 static inline vec lane_numbers(void) {
-    static const LANE numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    return v_load(numbers);
+    return v_load(NUMBERS);
 }
 
 /* a with 0 in one lane; any other number leaves a as it is. */
@@ -147,8 +142,20 @@ static inline void group_refer(group *rows, double scale) {
     rows->floor = v_sub(rows->base, v_set(FLUSH));
 }
 
-static inline vec group_term(vec x, const group *rows) {
-    return exp2_term(v_sub(x, rows->shift), rows->high, rows->low, rows->base, rows->floor);
+/* shifts: some row may be shifted. */
+static inline __attribute__((always_inline)) vec group_term(vec x, const group *rows, bool shifts) {
+    return exp2_term(shifts ? v_sub(x, rows->shift) : x, rows->high, rows->low, rows->base,
+                     rows->floor);
+}
+
+/* n classes of a group's rows in a tile become E. */
+static inline void tile_terms(LANE *tile, int64_t n, double scale, group *rows) {
+    group_refer(rows, scale);
+    bool shifts = v_any(rows->shifted);
+    for (LANE *at = tile; shifts && at < tile + n * ACROSS; at += ACROSS)
+        v_store(at, group_term(v_load(at), rows, true));
+    for (LANE *at = tile; !shifts && at < tile + n * ACROSS; at += ACROSS)
+        v_store(at, group_term(v_load(at), rows, false));
 }
 
 /* Sums over the classes of a group's rows; in partial sums, of which only those are set that have a
@@ -174,26 +181,31 @@ static wide fold_group(const vec *parts, int64_t n) {
     return fold_wide(sums, n, PARTS);
 }
 
-/* Class c of a tile, 0 in the rows whose arg it is: their E goes to *top. */
-static inline wide rest_of_tile(const LANE *tile, int64_t c, vec arg, vec *top) {
-    vec e = v_load(tile + c * ACROSS);
-    mask is_top = v_eq(v_set((LANE)c), arg);
-    *top = v_select(is_top, e, *top);
-    return v_widen(v_select(is_top, v_set(0), e));
+/* Class c of a tile, 0 in the rows whose arg it is. */
+static inline wide rest_of_tile(const LANE *tile, int64_t c, vec arg) {
+    mask is_top = v_eq(v_set(NUMBERS[c]), arg);
+    return v_widen(v_clear(is_top, v_load(tile + c * ACROSS)));
 }
 
-/* Where the partial sums are the E of n <= TILE classes in a tile, without each row's arg. */
-static inline wide fold_tile(const LANE *tile, int64_t n, vec arg, vec *top) {
-    wide sums[TILE];
-    int64_t half = 1;
-    *top = v_set(0);
-    while (2 * half < n)
-        half *= 2;
-    for (int64_t c = 0; c < half; c++)
-        sums[c] = rest_of_tile(tile, c, arg, top);
-    for (int64_t c = half; c < n; c++)
-        sums[c - half] = w_add(sums[c - half], rest_of_tile(tile, c, arg, top));
-    switch (half) { /* constants, so that the folds become straight code */
+/* The same of classes c and, if there are as many, c + apart. */
+static inline wide pair_of_tile(const LANE *tile, int64_t c, int64_t apart, int64_t n, vec arg) {
+    wide rest = rest_of_tile(tile, c, arg);
+    return c + apart < n ? w_add(rest, rest_of_tile(tile, c + apart, arg)) : rest;
+}
+
+/* Where the partial sums are the E of n <= TILE classes in a tile, without each row's arg. The
+ * first two folds are one. */
+static inline wide fold_tile(const LANE *tile, int64_t n, vec arg) {
+    wide sums[TILE / 4];
+    int64_t quarter = 1;
+    if (n <= 2)
+        return pair_of_tile(tile, 0, 1, n, arg);
+    while (4 * quarter < n)
+        quarter *= 2;
+    for (int64_t c = 0; c < quarter; c++)
+        sums[c] = w_add(pair_of_tile(tile, c, 2 * quarter, n, arg),
+                        pair_of_tile(tile, c + quarter, 2 * quarter, n, arg));
+    switch (quarter) { /* constants, so that the folds become straight code */
     case 1:
         return sums[0];
     case 2:
@@ -202,11 +214,31 @@ static inline wide fold_tile(const LANE *tile, int64_t n, vec arg, vec *top) {
         return fold_wide(sums, 4, 4);
     case 8:
         return fold_wide(sums, 8, 8);
-    case 16:
-        return fold_wide(sums, 16, 16);
     default:
-        return fold_wide(sums, TILE / 2, TILE / 2);
+        return fold_wide(sums, TILE / 4, TILE / 4);
     }
+}
+
+/* What classes of rows in a tile are worth: a*E - b*weight. */
+typedef struct tile_blend {
+    vec a, pull; /* pull: -b */
+    wide b;
+    const double *weight; /* NULL: all 1 */
+} tile_blend;
+
+static inline tile_blend blend_of_rows(const double *a, const double *b, const double *weight) {
+    wide factor_b = w_load(b);
+    return (tile_blend){.a = v_narrow(w_load(a)),
+                        .pull = v_narrow(w_mul(factor_b, w_set(-1))),
+                        .b = factor_b,
+                        .weight = weight};
+}
+
+static inline vec blend_class(const LANE *tile, int64_t c, const tile_blend *by) {
+    vec pull = by->pull;
+    if (by->weight)
+        pull = v_narrow(w_mul(by->b, w_set(-by->weight[c])));
+    return v_fma(by->a, v_load(tile + c * ACROSS), pull);
 }
 
 static double sum_weights(const double *weight, int64_t n) {
@@ -221,23 +253,20 @@ static inline void store_column(double *column, vec a) {
     w_store(column, v_widen(a));
 }
 
-static inline void store_flags(double *column, mask flags) {
-    store_column(column, v_select(flags, v_set(1), v_set(0)));
-}
-
 /* What is known of a group's rows, whose first is `row`, into their columns, without moments. */
 static inline void group_finish(const group *rows, vec top, wide rest, xent_stats_columns *stats,
                                 int row) {
-    store_column(stats->arg + row, rows->arg);
+    store_column(stats->arg + row, v_select(rows->bad, v_set(-1), rows->arg));
     store_column(stats->max + row, rows->max);
-    store_column(stats->k + row, v_sub(rows->base, v_set(MAGIC)));
     store_column(stats->top + row, top);
     w_store(stats->rest + row, rest);
-    store_flags(stats->shifted + row, rows->shifted);
-    store_flags(stats->poisoned + row, rows->bad);
-    w_store(stats->mass + row, w_set(0));
-    w_store(stats->gap + row, w_set(0));
-    w_store(stats->heat + row, w_set(0));
+}
+
+/* What else a merge of blocks takes. */
+static inline void group_reference(const group *rows, xent_stats_columns *stats, int row) {
+    store_column(stats->k + row, v_sub(rows->base, v_set(MAGIC)));
+    store_column(stats->shifted + row, v_select(rows->shifted, v_set(1), v_set(0)));
+    store_column(stats->poisoned + row, v_select(rows->bad, v_set(1), v_set(0)));
 }
 
 static void group_moments(group_sums *sums, int64_t n, const double *weight,

@@ -28,5 +28,7 @@ const xent_math MATH_TABLE = {.exp = math_exp,
 #define STORE d_store
 #define LOAD_SOME d_load_some
 #define STORE_SOME d_store_some
+#define LOAD_FOURS d_load_fours
+#define STORE_FOURS d_store_fours
 #define LOWEST (-INFINITY)
 #include "element_template.h"

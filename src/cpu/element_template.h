@@ -36,4 +36,6 @@ const xent_kernels PASTE(PASTE(xent, TYPE), ISA) = {
 #undef STORE
 #undef LOAD_SOME
 #undef STORE_SOME
+#undef LOAD_FOURS
+#undef STORE_FOURS
 #undef LOWEST

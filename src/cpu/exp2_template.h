@@ -36,5 +36,5 @@ static inline vec exp2_term(vec x, vec high, vec low, vec base, vec floor) {
     vec nb = v_fma(x, high, magic);
     vec f = v_fma(x, low, v_fma(x, high, v_sub(magic, nb)));
     vec e = v_scale2(exp2_fraction(f), nb, base);
-    return v_select(v_lt(nb, floor), v_set(0), e);
+    return v_clear(v_lt(nb, floor), e);
 }

@@ -17,6 +17,8 @@
 #define STORE s_store_f32
 #define LOAD_SOME s_load_some_f32
 #define STORE_SOME s_store_some_f32
+#define LOAD_FOURS s_load_fours_f32
+#define STORE_FOURS s_store_fours_f32
 #define LOWEST (-INFINITY)
 #include "element_template.h"
 
@@ -26,6 +28,8 @@
 #define STORE s_store_bf16
 #define LOAD_SOME s_load_some_bf16
 #define STORE_SOME s_store_some_bf16
+#define LOAD_FOURS s_load_fours_bf16
+#define STORE_FOURS s_store_fours_bf16
 #define LOWEST 0xff80
 #include "element_template.h"
 
@@ -35,5 +39,7 @@
 #define STORE s_store_f16
 #define LOAD_SOME s_load_some_f16
 #define STORE_SOME s_store_some_f16
+#define LOAD_FOURS s_load_fours_f16
+#define STORE_FOURS s_store_fours_f16
 #define LOWEST 0xfc00
 #include "element_template.h"

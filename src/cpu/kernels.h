@@ -60,8 +60,8 @@ typedef struct xent_lead {
     int64_t arg;
 } xent_lead;
 
-/* Statistics of up to MOST_ROWS rows, a column for each number; shifted and poisoned are 1 or 0.
- * Vectors read and write beyond the last row. */
+/* Statistics of up to MOST_ROWS rows, a column for each number; shifted and poisoned are 1 or 0,
+ * and arg is -1 of poisoned rows too. Vectors read and write beyond the last row. */
 enum { COLUMN = MOST_ROWS + 8 };
 typedef struct xent_stats_columns {
     double arg[COLUMN], max[COLUMN], k[COLUMN], top[COLUMN], rest[COLUMN];
@@ -113,8 +113,9 @@ typedef struct xent_kernels {
     /* stats and stats_more of rows in [1, MOST_ROWS] rows that begin at x[0], x[1], .., their
      * classes class_stride elements apart, with the same bits per row. Fast where rows are
      * neighbours in memory (x[j + 1] an element after x[j]), and where class_stride is 1. e:
-     * NULL, or, for n <= TILE, lanes [tiles][TILE][ACROSS] that receive E of ACROSS rows a tile.
-     * Without `more`, mass, gap and heat are 0. */
+     * for n <= TILE lanes [tiles][TILE][ACROSS] that receive E of ACROSS rows a tile, else NULL.
+     * Without `more`, mass, gap and heat are not set; k, shifted and poisoned only where n > TILE,
+     * for the merge of blocks. */
     void (*stats_across)(const void *const *x, int rows, int64_t n, int64_t class_stride,
                          double scale, bool more, const double *weight, void *e,
                          xent_stats_columns *stats);
@@ -131,9 +132,12 @@ typedef struct xent_kernels {
      * as the positive quiet one. stride in elements. */
     void (*widen)(const void *x, int64_t n, int64_t stride, double *out);
     void (*narrow)(const double *in, int64_t n, void *out, int64_t stride);
-    /* The same of n elements anywhere. */
-    void (*pick)(const void *const *x, int64_t n, double *out);
-    void (*put)(const double *in, int64_t n, void *const *out);
+    /* The same of one element of each of n <= MOST_ROWS rows that begin at x[0], x[1], .., that of
+     * its class, whose classes lie class_step bytes apart. pick takes class 0 where it is below. */
+    void (*pick)(const void *const *x, const int64_t *class, int64_t class_step, int64_t n,
+                 double *out);
+    void (*put)(const double *in, const int64_t *class, int64_t class_step, int64_t n,
+                void *const *x);
 
     const xent_products *products; /* of lanes */
 } xent_kernels;

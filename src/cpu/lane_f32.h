@@ -24,9 +24,9 @@
 #define v_first s_first
 #define v_max_lane s_max_lane
 #define v_select s_select
+#define v_clear s_clear
 #define v_scale2 s_scale2
-#define v_load_fours s_load_fours
-#define v_store_fours s_store_fours
+#define v_load_fours s_load_fours_f32
 #define v_exchange_fours s_exchange_fours
 #ifdef S_FOURS
 #define FOURS

@@ -24,9 +24,9 @@
 #define v_first d_first
 #define v_max_lane d_max_lane
 #define v_select d_select
+#define v_clear d_clear
 #define v_scale2 d_scale2
 #define v_load_fours d_load_fours
-#define v_store_fours d_store_fours
 #define v_exchange_fours d_exchange_fours
 #ifdef D_FOURS
 #define FOURS

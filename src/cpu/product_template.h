@@ -57,11 +57,11 @@ static inline void pack_neighbours(const LANE *from, int64_t step, int64_t depth
 }
 
 static inline void pack_lines(const LANE *from, int64_t apart, int64_t depth, LANE *to) {
-    const LANE *rows[WIDTH];
+    const void *rows[WIDTH];
     for (int j = (PRODUCT_ROWS - 1) / WIDTH * WIDTH; j >= 0; j -= WIDTH) {
         for (int i = 0; i < WIDTH; i++)
             rows[i] = from + (j + i < PRODUCT_ROWS ? j + i : 0) * apart;
-        rows_to_tile(rows, depth, PRODUCT_ROWS, to + j);
+        rows_to_tile(rows, depth, to + j, PRODUCT_ROWS);
     }
 }
 
@@ -87,7 +87,8 @@ static void pack_rows(const void *lanes, int64_t apart, int64_t step, int64_t co
 /* A full panel whose columns or whose steps are consecutive in memory is moved in vectors. */
 static void pack_columns(const void *lanes, int64_t apart, int64_t step, int64_t count,
                          int64_t depth, void *panel) {
-    const LANE *from = lanes, *columns[WIDTH];
+    const LANE *from = lanes;
+    const void *columns[WIDTH];
     LANE *to = panel;
     if (count < PRODUCT_COLUMNS || depth < 4 || (apart != 1 && step != 1)) {
         pack(lanes, apart, step, count, PRODUCT_COLUMNS, depth, panel);
@@ -99,7 +100,7 @@ static void pack_columns(const void *lanes, int64_t apart, int64_t step, int64_t
     for (int j = 0; apart != 1 && j < PRODUCT_COLUMNS; j += WIDTH) {
         for (int i = 0; i < WIDTH; i++)
             columns[i] = from + (j + i) * apart;
-        rows_to_tile(columns, depth, PRODUCT_COLUMNS, to + j);
+        rows_to_tile(columns, depth, to + j, PRODUCT_COLUMNS);
     }
 }
 

@@ -97,12 +97,15 @@ static inline dmask finish_plain(const xent_coefficients *by, xent_columns *rows
     return is_extreme(by, a, n);
 }
 
+/* From a copy of the coefficients, which no store to the columns can change: what only they decide
+ * is found once. */
 static bool math_finish(const xent_coefficients *by, xent_columns *rows, int64_t first, int64_t n) {
+    const xent_coefficients own = *by;
     dmask extreme = d_bad(d_set(0));
     int64_t i = first;
-    for (; by->plain && i < first + n; i += D_WIDTH)
-        extreme = d_or(extreme, finish_plain(by, rows, i, first + n - i));
+    for (; own.plain && i < first + n; i += D_WIDTH)
+        extreme = d_or(extreme, finish_plain(&own, rows, i, first + n - i));
     for (; i < first + n; i += D_WIDTH)
-        extreme = d_or(extreme, finish_some(by, rows, i, first + n - i));
+        extreme = d_or(extreme, finish_some(&own, rows, i, first + n - i));
     return !d_any(extreme);
 }

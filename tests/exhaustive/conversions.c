@@ -20,9 +20,10 @@ static const element_format *const halves[2] = {&bf16_format, &f16_format};
 static bool reads_as(uint16_t element, double value, const xent_kernels *kernels,
                      uint64_t words[2]) {
     const void *place = &element;
+    const int64_t first = 0;
     double got[2];
     kernels->widen(&element, 1, 1, &got[0]);
-    kernels->pick(&place, 1, &got[1]);
+    kernels->pick(&place, &first, 0, 1, &got[1]);
     for (int i = 0; i < 2; i++)
         words[i] = bits_of(isnan(got[i]) ? (double)NAN : got[i]);
     return words[0] == bits_of(value) && words[1] == bits_of(value);

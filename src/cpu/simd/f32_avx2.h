@@ -19,18 +19,28 @@ static inline void s_store_f32(void *p, svec a) {
     _mm256_storeu_ps(p, a);
 }
 
-static inline svec s_load_bf16(const void *p) {
-    __m256i bits = _mm256_cvtepu16_epi32(_mm_loadu_si128(p));
-    return _mm256_castsi256_ps(_mm256_slli_epi32(bits, 16));
+static inline svec s_from_bf16(__m128i bits) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
 }
 
-static inline void s_store_bf16(void *p, svec a) {
+static inline __m128i s_to_bf16(svec a) {
     __m256i bits = _mm256_castps_si256(a);
     __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
     bits = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
     bits = _mm256_srli_epi32(bits, 16);
-    _mm_storeu_si128(
-        p, _mm_packus_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1)));
+    return _mm_packus_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1));
+}
+
+static inline __m128i s_to_f16(svec a) {
+    return _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT);
+}
+
+static inline svec s_load_bf16(const void *p) {
+    return s_from_bf16(_mm_loadu_si128(p));
+}
+
+static inline void s_store_bf16(void *p, svec a) {
+    _mm_storeu_si128(p, s_to_bf16(a));
 }
 
 static inline svec s_load_f16(const void *p) {
@@ -38,7 +48,7 @@ static inline svec s_load_f16(const void *p) {
 }
 
 static inline void s_store_f16(void *p, svec a) {
-    _mm_storeu_si128(p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+    _mm_storeu_si128(p, s_to_f16(a));
 }
 
 static inline void s_stream_f32(void *p, svec a) {
@@ -95,6 +105,10 @@ static inline int s_first(smask a) {
 
 static inline svec s_select(smask m, svec a, svec b) {
     return _mm256_blendv_ps(b, a, m);
+}
+
+static inline svec s_clear(smask m, svec a) {
+    return _mm256_andnot_ps(m, a);
 }
 
 static inline float s_max_lane(svec a) {
@@ -163,14 +177,40 @@ static inline void s_store_some_f16(void *p, int64_t n, svec a) {
 
 /* Lanes in fours: what each word does is said in transpose_template.h. */
 #define S_FOURS
-static inline svec s_load_fours(const float *const *p, int64_t i) {
-    __m256 a = _mm256_castps128_ps256(_mm_loadu_ps(p[0] + i));
-    return _mm256_insertf128_ps(a, _mm_loadu_ps(p[4] + i), 1);
+static inline svec s_load_fours_f32(const void *const *p, int64_t i) {
+    __m256 a = _mm256_castps128_ps256(_mm_loadu_ps((const float *)p[0] + i));
+    return _mm256_insertf128_ps(a, _mm_loadu_ps((const float *)p[4] + i), 1);
 }
 
-static inline void s_store_fours(float *const *p, int64_t i, svec a) {
-    _mm_storeu_ps(p[0] + i, _mm256_castps256_ps128(a));
-    _mm_storeu_ps(p[4] + i, _mm256_extractf128_ps(a, 1));
+static inline void s_store_fours_f32(void *const *p, int64_t i, svec a) {
+    _mm_storeu_ps((float *)p[0] + i, _mm256_castps256_ps128(a));
+    _mm_storeu_ps((float *)p[4] + i, _mm256_extractf128_ps(a, 1));
+}
+
+static inline __m128i s_load_half_fours(const void *const *p, int64_t i) {
+    return _mm_unpacklo_epi64(_mm_loadl_epi64((const void *)((const uint16_t *)p[0] + i)),
+                              _mm_loadl_epi64((const void *)((const uint16_t *)p[4] + i)));
+}
+
+static inline void s_store_half_fours(void *const *p, int64_t i, __m128i a) {
+    _mm_storel_epi64((void *)((uint16_t *)p[0] + i), a);
+    _mm_storel_epi64((void *)((uint16_t *)p[4] + i), _mm_unpackhi_epi64(a, a));
+}
+
+static inline svec s_load_fours_bf16(const void *const *p, int64_t i) {
+    return s_from_bf16(s_load_half_fours(p, i));
+}
+
+static inline void s_store_fours_bf16(void *const *p, int64_t i, svec a) {
+    s_store_half_fours(p, i, s_to_bf16(a));
+}
+
+static inline svec s_load_fours_f16(const void *const *p, int64_t i) {
+    return _mm256_cvtph_ps(s_load_half_fours(p, i));
+}
+
+static inline void s_store_fours_f16(void *const *p, int64_t i, svec a) {
+    s_store_half_fours(p, i, s_to_f16(a));
 }
 
 static inline void s_exchange_fours(svec *a, svec *b, svec *c, svec *d) {

@@ -104,6 +104,10 @@ static inline svec s_select(smask m, svec a, svec b) {
     return _mm512_mask_blend_ps(m, b, a);
 }
 
+static inline svec s_clear(smask m, svec a) {
+    return _mm512_mask_blend_ps(m, a, _mm512_setzero_ps());
+}
+
 static inline float s_max_lane(svec a) {
     return _mm512_reduce_max_ps(a);
 }
@@ -162,18 +166,54 @@ static inline void s_store_some_f16(void *p, int64_t n, svec a) {
 
 /* Lanes in fours: what each word does is said in transpose_template.h. */
 #define S_FOURS
-static inline svec s_load_fours(const float *const *p, int64_t i) {
-    __m512 a = _mm512_castps128_ps512(_mm_loadu_ps(p[0] + i));
-    a = _mm512_insertf32x4(a, _mm_loadu_ps(p[4] + i), 1);
-    a = _mm512_insertf32x4(a, _mm_loadu_ps(p[8] + i), 2);
-    return _mm512_insertf32x4(a, _mm_loadu_ps(p[12] + i), 3);
+static inline svec s_load_fours_f32(const void *const *p, int64_t i) {
+    __m512 a = _mm512_castps128_ps512(_mm_loadu_ps((const float *)p[0] + i));
+    a = _mm512_insertf32x4(a, _mm_loadu_ps((const float *)p[4] + i), 1);
+    a = _mm512_insertf32x4(a, _mm_loadu_ps((const float *)p[8] + i), 2);
+    return _mm512_insertf32x4(a, _mm_loadu_ps((const float *)p[12] + i), 3);
 }
 
-static inline void s_store_fours(float *const *p, int64_t i, svec a) {
-    _mm_storeu_ps(p[0] + i, _mm512_castps512_ps128(a));
-    _mm_storeu_ps(p[4] + i, _mm512_extractf32x4_ps(a, 1));
-    _mm_storeu_ps(p[8] + i, _mm512_extractf32x4_ps(a, 2));
-    _mm_storeu_ps(p[12] + i, _mm512_extractf32x4_ps(a, 3));
+static inline void s_store_fours_f32(void *const *p, int64_t i, svec a) {
+    _mm_storeu_ps((float *)p[0] + i, _mm512_castps512_ps128(a));
+    _mm_storeu_ps((float *)p[4] + i, _mm512_extractf32x4_ps(a, 1));
+    _mm_storeu_ps((float *)p[8] + i, _mm512_extractf32x4_ps(a, 2));
+    _mm_storeu_ps((float *)p[12] + i, _mm512_extractf32x4_ps(a, 3));
+}
+
+static inline __m128i s_load_half_eight(const void *const *p, int64_t i) {
+    return _mm_unpacklo_epi64(_mm_loadl_epi64((const void *)((const uint16_t *)p[0] + i)),
+                              _mm_loadl_epi64((const void *)((const uint16_t *)p[4] + i)));
+}
+
+static inline __m256i s_load_half_fours(const void *const *p, int64_t i) {
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(s_load_half_eight(p, i)),
+                                   s_load_half_eight(p + 8, i), 1);
+}
+
+static inline void s_store_half_eight(void *const *p, int64_t i, __m128i a) {
+    _mm_storel_epi64((void *)((uint16_t *)p[0] + i), a);
+    _mm_storel_epi64((void *)((uint16_t *)p[4] + i), _mm_unpackhi_epi64(a, a));
+}
+
+static inline void s_store_half_fours(void *const *p, int64_t i, __m256i a) {
+    s_store_half_eight(p, i, _mm256_castsi256_si128(a));
+    s_store_half_eight(p + 8, i, _mm256_extracti128_si256(a, 1));
+}
+
+static inline svec s_load_fours_bf16(const void *const *p, int64_t i) {
+    return s_from_bf16(s_load_half_fours(p, i));
+}
+
+static inline void s_store_fours_bf16(void *const *p, int64_t i, svec a) {
+    s_store_half_fours(p, i, s_to_bf16(a));
+}
+
+static inline svec s_load_fours_f16(const void *const *p, int64_t i) {
+    return _mm512_cvtph_ps(s_load_half_fours(p, i));
+}
+
+static inline void s_store_fours_f16(void *const *p, int64_t i, svec a) {
+    s_store_half_fours(p, i, s_to_f16(a));
 }
 
 static inline void s_exchange_fours(svec *a, svec *b, svec *c, svec *d) {

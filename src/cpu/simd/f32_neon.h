@@ -93,6 +93,10 @@ static inline svec s_select(smask m, svec a, svec b) {
     return vbslq_f32(m, a, b);
 }
 
+static inline svec s_clear(smask m, svec a) {
+    return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(a), m));
+}
+
 static inline float s_max_lane(svec a) {
     return vmaxvq_f32(a);
 }
@@ -153,12 +157,28 @@ static inline void s_store_some_f16(void *p, int64_t n, svec a) {
 
 /* Lanes in fours: what each word does is said in transpose_template.h. */
 #define S_FOURS
-static inline svec s_load_fours(const float *const *p, int64_t i) {
-    return vld1q_f32(p[0] + i);
+static inline svec s_load_fours_f32(const void *const *p, int64_t i) {
+    return s_load_f32((const float *)p[0] + i);
 }
 
-static inline void s_store_fours(float *const *p, int64_t i, svec a) {
-    vst1q_f32(p[0] + i, a);
+static inline void s_store_fours_f32(void *const *p, int64_t i, svec a) {
+    s_store_f32((float *)p[0] + i, a);
+}
+
+static inline svec s_load_fours_bf16(const void *const *p, int64_t i) {
+    return s_load_bf16((const uint16_t *)p[0] + i);
+}
+
+static inline void s_store_fours_bf16(void *const *p, int64_t i, svec a) {
+    s_store_bf16((uint16_t *)p[0] + i, a);
+}
+
+static inline svec s_load_fours_f16(const void *const *p, int64_t i) {
+    return s_load_f16((const uint16_t *)p[0] + i);
+}
+
+static inline void s_store_fours_f16(void *const *p, int64_t i, svec a) {
+    s_store_f16((uint16_t *)p[0] + i, a);
 }
 
 static inline void s_exchange_fours(svec *a, svec *b, svec *c, svec *d) {

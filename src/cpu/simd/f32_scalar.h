@@ -127,6 +127,11 @@ static inline svec s_select(smask m, svec a, svec b) {
     return m ? a : b;
 }
 
+/* a; 0 where m */
+static inline svec s_clear(smask m, svec a) {
+    return m ? 0 : a;
+}
+
 /* the largest lane; none is NaN */
 static inline float s_max_lane(svec a) {
     return a;

@@ -86,6 +86,10 @@ static inline dvec d_select(dmask m, dvec a, dvec b) {
     return _mm256_blendv_pd(b, a, m);
 }
 
+static inline dvec d_clear(dmask m, dvec a) {
+    return _mm256_andnot_pd(m, a);
+}
+
 static inline double d_max_lane(dvec a) {
     __m128d pair = _mm_max_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
     return _mm_cvtsd_f64(_mm_max_sd(pair, _mm_unpackhi_pd(pair, pair)));
@@ -129,12 +133,12 @@ static inline void d_store_some(void *p, int64_t n, dvec a) {
 
 /* Lanes in fours: what each word does is said in transpose_template.h. */
 #define D_FOURS
-static inline dvec d_load_fours(const double *const *p, int64_t i) {
-    return _mm256_loadu_pd(p[0] + i);
+static inline dvec d_load_fours(const void *const *p, int64_t i) {
+    return _mm256_loadu_pd((const double *)p[0] + i);
 }
 
-static inline void d_store_fours(double *const *p, int64_t i, dvec a) {
-    _mm256_storeu_pd(p[0] + i, a);
+static inline void d_store_fours(void *const *p, int64_t i, dvec a) {
+    _mm256_storeu_pd((double *)p[0] + i, a);
 }
 
 static inline void d_exchange_fours(dvec *a, dvec *b, dvec *c, dvec *d) {

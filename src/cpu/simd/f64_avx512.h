@@ -86,6 +86,10 @@ static inline dvec d_select(dmask m, dvec a, dvec b) {
     return _mm512_mask_blend_pd(m, b, a);
 }
 
+static inline dvec d_clear(dmask m, dvec a) {
+    return _mm512_mask_blend_pd(m, a, _mm512_setzero_pd());
+}
+
 static inline double d_max_lane(dvec a) {
     return _mm512_reduce_max_pd(a);
 }
@@ -126,14 +130,14 @@ static inline void d_store_some(void *p, int64_t n, dvec a) {
 
 /* Lanes in fours: what each word does is said in transpose_template.h. */
 #define D_FOURS
-static inline dvec d_load_fours(const double *const *p, int64_t i) {
-    __m512d a = _mm512_castpd256_pd512(_mm256_loadu_pd(p[0] + i));
-    return _mm512_insertf64x4(a, _mm256_loadu_pd(p[4] + i), 1);
+static inline dvec d_load_fours(const void *const *p, int64_t i) {
+    __m512d a = _mm512_castpd256_pd512(_mm256_loadu_pd((const double *)p[0] + i));
+    return _mm512_insertf64x4(a, _mm256_loadu_pd((const double *)p[4] + i), 1);
 }
 
-static inline void d_store_fours(double *const *p, int64_t i, dvec a) {
-    _mm256_storeu_pd(p[0] + i, _mm512_castpd512_pd256(a));
-    _mm256_storeu_pd(p[4] + i, _mm512_extractf64x4_pd(a, 1));
+static inline void d_store_fours(void *const *p, int64_t i, dvec a) {
+    _mm256_storeu_pd((double *)p[0] + i, _mm512_castpd512_pd256(a));
+    _mm256_storeu_pd((double *)p[4] + i, _mm512_extractf64x4_pd(a, 1));
 }
 
 static inline void d_exchange_fours(dvec *a, dvec *b, dvec *c, dvec *d) {

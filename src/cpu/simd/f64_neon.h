@@ -88,6 +88,10 @@ static inline dvec d_select(dmask m, dvec a, dvec b) {
     return vbslq_f64(m, a, b);
 }
 
+static inline dvec d_clear(dmask m, dvec a) {
+    return vreinterpretq_f64_u64(vbicq_u64(vreinterpretq_u64_f64(a), m));
+}
+
 static inline double d_max_lane(dvec a) {
     return vmaxvq_f64(a);
 }

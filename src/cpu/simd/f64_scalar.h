@@ -94,6 +94,11 @@ static inline dvec d_select(dmask m, dvec a, dvec b) {
     return m ? a : b;
 }
 
+/* a; 0 where m */
+static inline dvec d_clear(dmask m, dvec a) {
+    return m ? 0 : a;
+}
+
 /* the largest lane; none is NaN */
 static inline double d_max_lane(dvec a) {
     return a;
