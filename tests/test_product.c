@@ -146,10 +146,12 @@ static bool is_right(const struct shape *shape, const struct way *way, uint64_t 
 }
 
 int main(void) {
+    const char *cases = getenv("XENT_CASES");
+    const int step = cases && strlen(cases) < 4 ? 5 : 1; /* emulated, or under a sanitizer */
     uint64_t dice = 5;
     int wrong = 0, tried = 0;
     for (size_t s = 0; s < sizeof SHAPES / sizeof *SHAPES; s++)
-        for (int bits = 0; bits < 32; bits++) {
+        for (int bits = (int)s % step; bits < 32; bits += step) {
             struct way way = {.dtype = bits & 1 ? XENT_F64 : XENT_F32,
                               .a_turned = bits & 2,
                               .b_turned = bits & 4,
