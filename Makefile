@@ -3,7 +3,8 @@
 # `make test-exhaustive [PART=exp]` checks it with all inputs there are; `make test-python` the Python package, all of it.
 # `make test-mistakes` shows mistakes and clean batches of real classifiers to `xent check` (tests/mistakes/run.py).
 # `make test-train` trains on Fashion-MNIST beside scikit-learn (tests/train/compare.py; package dataset-fashion-mnist),
-# then kills `xent train` 200 times and goes on with it (tests/kill_training.py).
+# then kills `xent train` 200 times and goes on with it (tests/kill_training.py), and sends it a signal at each moment
+# there is (tests/cli/interrupts.py).
 # `make bench` measures speed: all of it, or PARTS="core peers check python linear linear_torch report"; QUICK=1,
 # THREADS=N (bench/run.sh).
 # `make install` and `make uninstall` honour PREFIX and DESTDIR.
@@ -45,10 +46,12 @@ test-mistakes: build
 test-train:
 	@scripts/need.sh test
 	cmake -S . -B build/train -DXENT_TESTS=ON
-	cmake --build build/train -j $(JOBS) --target train_file xent_cli
+	cmake --build build/train -j $(JOBS) --target train_file xent_cli interrupted_decides interrupted_writes
 	@tests/venv.sh build/test/venv
 	build/test/venv/bin/python tests/train/compare.py build/train/tests/train_file build/train/fashion
 	build/test/venv/bin/python tests/kill_training.py build/train/xent 200
+	cd tests/cli && XENT_EVERY_MOMENT=1 XENT_CLI=../../build/train/xent XENT_INTERRUPTED=../../build/train/tests/interrupted_ \
+		../../build/test/venv/bin/python -m unittest interrupts
 test-python:
 	@scripts/need.sh test
 	@tests/python/run.sh

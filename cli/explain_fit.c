@@ -78,18 +78,13 @@ static bool look_one_hot(const loss_call *call) {
 }
 
 static int explain_one_hot(const loss_call *call) {
-    enum { TEXT = 160 };
-    char shape[SHAPE_TEXT], expression[TEXT];
-    int axis = class_axis(call);
+    char shape[SHAPE_TEXT], expression[ONE_HOT_TEXT];
     complain(EX_DATAERR, call->labels.path,
              "has the shape of the logits, %s: it looks one-hot, or like probabilities. A label is "
              "the index of its row's true class, one whole number for each row. One-hot rows are "
              "converted by argmax",
              write_shape(shape, call->labels.tensor.ndim, call->labels.tensor.shape));
-    snprintf(expression, sizeof expression,
-             "a.argmax(%d) if ((a.max(%d) == 1) & (abs(a).sum(%d) == 1)).all() else sys.exit(\"not "
-             "one-hot\")",
-             axis, axis, axis);
+    write_one_hot(expression, class_axis(call));
     suggest_converted(call, &call->labels, expression, "");
     return EX_DATAERR;
 }

@@ -7,6 +7,7 @@
 #include "inputs.h"
 #include "model.h"
 #include "progress.h"
+#include "suggest.h"
 #include "table.h"
 #include "tensors.h"
 
@@ -152,9 +153,22 @@ static int find_row_axes(predicting *work) {
                     work->model.features);
 }
 
+/* Where the first file is no model, the second may be. */
+static int open_model(const predicting *work, model *opened) {
+    static const char ENDING[] = ".safetensors";
+    const char *const *files = work->request.files;
+    const replacement swap[2] = {{files[0], files[1]}, {files[1], files[0]}};
+    const size_t length = strlen(files[1]), ending = sizeof ENDING - 1;
+    int code = read_model(files[0], opened);
+    if (code == EX_DATAERR && !strstr(files[0], ENDING) && length > ending &&
+        strcmp(files[1] + length - ending, ENDING) == 0)
+        suggest_command(&work->typed, swap, "%s", "");
+    return code;
+}
+
 static int open_inputs(predicting *work) {
     const predict_request *request = &work->request;
-    int code = read_model(request->files[0], &work->model);
+    int code = open_model(work, &work->model);
     if (code == EX_OK)
         code = check_names(work);
     if (code == EX_OK)

@@ -125,3 +125,10 @@ void suggest_conversion(const command_line *typed, const conversion *from, const
     if (typed)
         print_command(typed, changes, from->flags ? from->flags : "");
 }
+
+void write_one_hot(char text[ONE_HOT_TEXT], int axis) {
+    snprintf(text, ONE_HOT_TEXT,
+             "a.argmax(%d) if ((a.max(%d) == 1) & (abs(a).sum(%d) == 1)).all() else sys.exit(\"not "
+             "one-hot\")",
+             axis, axis, axis);
+}

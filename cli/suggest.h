@@ -37,4 +37,8 @@ typedef struct conversion {
  * the new file in the place of the old one. */
 void suggest_conversion(const command_line *typed, const conversion *from, const char *expression);
 
+/* The expression that makes one-hot labels into classes. */
+enum { ONE_HOT_TEXT = 160 };
+void write_one_hot(char text[ONE_HOT_TEXT], int axis);
+
 #endif

@@ -152,7 +152,7 @@ double real_at(const xent_tensor *tensor, int64_t i) {
 }
 
 void swap_bytes(char *elements, int64_t count, size_t size) {
-    for (int64_t i = 0; i < count; i++, elements += size) {
+    for (int64_t i = 0; size > 1 && i < count; i++, elements += size) {
         for (size_t low = 0, high = size - 1; low < high; low++, high--) {
             char kept = elements[low];
             elements[low] = elements[high];

@@ -32,11 +32,13 @@ static int64_t bytes_of_a_pass(const train_call *call) {
     return (call->feed.training + call->feed.held_out) * call->features.row_size;
 }
 
-/* Passes that L-BFGS will need in all if the gradient goes on to fall at the pace it has had. */
+/* Passes that L-BFGS will need in all if the gradient goes on to fall at the pace it has had; at
+ * first, what is usual. */
 static double expect_passes(const train_call *call) {
     const history *held = &call->history;
     const double tolerance = call->request.options.tolerance;
     const int32_t most = call->request.options.max_iterations;
+    const double usual = 40.0;
     double first = NAN, least = INFINITY, passes = most > 0 ? most + 2.0 : 1002.0;
     for (int64_t i = 0; i < held->count; i++) {
         double gradient = held->passes[i][PAST_GRADIENT];
@@ -44,8 +46,8 @@ static double expect_passes(const train_call *call) {
         least = fmin(least, gradient);
     }
     double way = log(first / fmax(tolerance, 1e-9)), done = log(first / least);
-    return done > 0.0 && way > 0.0 ? fmin(passes, (double)held->count * fmax(way / done, 1.0))
-                                   : passes;
+    return fmin(passes, done > 0.0 && way > 0.0 ? (double)held->count * fmax(way / done, 1.0)
+                                                : (double)held->count + usual);
 }
 
 static void expect_the_end(train_call *call) {
@@ -272,6 +274,37 @@ static int write_result(train_call *call) {
     return code;
 }
 
+/* Where rounding errors end it, what is left of the gradient is far from what was asked for. */
+static void note_rest(const train_call *call) {
+    const xent_training_options *options = &call->request.options;
+    const double far = fmax(100.0 * options->tolerance, 1e-3);
+    if (call->request.quiet || options->tolerance == 0.0 || !(call->report.gradient > far))
+        return;
+    note(false,
+         "it came to rest with a gradient of %.2g, far from what --tolerance asks: features as "
+         "large as these, or as far from 0, leave rounding errors where the least objective is "
+         "looked for, so that the model is likely to be a poor one",
+         call->report.gradient);
+    if (!options->standardize && options->scale == 1.0)
+        suggest_command(&call->typed, NULL, " --standardize");
+}
+
+/* Why L-BFGS found no least objective. Of rows that are all told apart there is none without l2. */
+static void note_no_end(const train_call *call) {
+    const xent_training_options *options = &call->request.options;
+    if (call->report.ended == XENT_TRAINING_AT_REST)
+        note_rest(call);
+    else if (call->report.accuracy == 1.0 && options->l2 == 0.0 && options->label_smoothing == 0.0)
+        note(
+            call->request.quiet,
+            "every row is told apart, so weights grow on and on and the loss goes to 0: an --l2 of "
+            "1e-4, say, has an end, and is likely to be better on other rows");
+    else
+        note(call->request.quiet,
+             "--iterations ended it before the gradient was as small as --tolerance asks: %.2g",
+             call->report.gradient);
+}
+
 static int finish(train_call *call) {
     if (call->report.ended == XENT_TRAINING_DIVERGED)
         return refuse_diverged(call);
@@ -280,10 +313,10 @@ static int finish(train_call *call) {
         return code;
     unlink(call->checkpoint);
     code = draw_journal(&call->journal, &call->history);
-    if (code == EX_OK && call->report.ended == XENT_TRAINING_ITERATIONS && is_lbfgs(call))
-        note(call->request.quiet,
-             "--iterations ended it before the gradient was as small as --tolerance asks: %.2g",
-             call->report.gradient);
+    if (code == EX_OK && is_lbfgs(call) &&
+        (call->report.ended == XENT_TRAINING_ITERATIONS ||
+         call->report.ended == XENT_TRAINING_AT_REST))
+        note_no_end(call);
     return code == EX_OK ? report_training(call) : code;
 }
 

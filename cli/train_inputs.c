@@ -65,6 +65,25 @@ static void suggest_labels(const train_call *call, const char *expression) {
         suggest_conversion(&call->typed, &how, expression);
 }
 
+/* As many rows as the features, and an axis more than one label for each. */
+static bool look_one_hot(const train_call *call) {
+    const xent_tensor *from = &call->features.file.tensor, *labels = &call->labels.tensor;
+    const int last = labels->ndim - 1;
+    return last > 0 && last < from->ndim && labels->shape[last] > 1 &&
+           equal_shapes(last, from->shape, last, labels->shape);
+}
+
+static int explain_one_hot(const train_call *call) {
+    char shape[SHAPE_TEXT], expression[ONE_HOT_TEXT];
+    complain(EX_DATAERR, call->labels.path,
+             "has shape %s: it looks one-hot, or like probabilities. A label is the class of its "
+             "row, one whole number for each row. One-hot rows are converted by argmax",
+             write_shape(shape, call->labels.tensor.ndim, call->labels.tensor.shape));
+    write_one_hot(expression, call->labels.tensor.ndim - 1);
+    suggest_labels(call, expression);
+    return EX_DATAERR;
+}
+
 static int explain_float_labels(const train_call *call) {
     complain(EX_DATAERR, call->labels.path,
              "holds %s, but labels must be whole numbers of an integer type: a label is the class "
@@ -99,6 +118,8 @@ static int check_fit(const train_call *call) {
                 equal_shapes(labels->ndim, from->shape, labels->ndim, labels->shape);
     if (!fits && labels->ndim > from->ndim)
         return explain_swapped(call);
+    if (!fits && look_one_hot(call))
+        return explain_one_hot(call);
     if (is_float(labels->dtype))
         return explain_float_labels(call);
     return fits ? EX_OK : explain_label_shape(call);

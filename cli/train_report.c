@@ -39,11 +39,10 @@ static void print_time(double seconds) {
 static void print_passes(const train_call *call, const double *best) {
     const bool lbfgs = call->request.options.method == XENT_LBFGS;
     const int64_t last = call->report.iterations, chosen = (int64_t)best[PAST_ITERATION];
-    char of[32] = "";
+    printf("%s %" PRId64 " (%s)", lbfgs ? "iterations  " : "epochs      ", last, why_ended(call));
     if (chosen != last)
-        snprintf(of, sizeof of, ", the best is %" PRId64, chosen);
-    printf("%s %" PRId64 "%s (%s)\n", lbfgs ? "iterations  " : "epochs      ", last, of,
-           why_ended(call));
+        printf("; the model is number %" PRId64 ", of the least held-out loss", chosen);
+    putchar('\n');
 }
 
 static int print_summary(const train_call *call, const double *best) {

@@ -174,7 +174,8 @@ typedef struct xent_training xent_training;
  * Memory, with P = C*(D + 1): L-BFGS (60 + 8*history)*P bytes, SGD 36*P, Adam 44*P (12*P more where
  * parameters are F64); a unit of rows, some 8 MB; what xent_linear_cross_entropy takes; and for
  * XENT_PRECONDITION_FULL a factor of 4*(D + 1)^2 bytes, C of them if those fit 64 MB, 8*(D + 1)^2
- * while one is built, and a sample of rows of up to 64 MB. All that lasts is taken here. */
+ * for each that is being built (a thread builds one at a time; several only if they fit 64 MB), and
+ * a sample of rows of up to 64 MB. All that lasts is taken here. */
 XENT_API xent_status xent_training_begin(int64_t classes, int64_t features,
                                          const xent_training_options *options,
                                          xent_training **training, xent_error *error);

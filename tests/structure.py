@@ -168,7 +168,7 @@ def check_folder_includes(folder, patterns):
         for header in included(path):
             inside = [path.parent / header, ROOT / folder / header]
             public = PUBLIC_HEADERS.get(folder, ("xent.h",))
-            if folder == "diagnose" and path.suffix == ".c":
+            if folder in ("diagnose", "train") and path.suffix == ".c":
                 public += ("../src/tasks.h",)
             if header not in public and not any(p.exists() and (ROOT / folder) in p.resolve().parents for p in inside):
                 fault(name(path), f"must not include {header}")

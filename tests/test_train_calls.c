@@ -422,37 +422,46 @@ static void memory_may_fail_anywhere(void **state) {
     }
 }
 
-/* Large enough for a call to deal out tasks. */
-static void tasks_do_not_show(void **state) {
-    enum { MANY = 3000, WIDE = 64, LONG = 150, ALL = WIDE * (LONG + 1) };
-    float *x = malloc(MANY * LONG * sizeof *x), *kept = malloc(ALL * sizeof *kept);
-    static int32_t y[MANY];
+/* Large enough for tasks to be dealt out: by the calls of the linear form, or for the metric. */
+static void check_tasks(int64_t classes, int64_t width, int64_t count, int32_t iterations) {
+    const size_t size = (size_t)(classes * width) * sizeof(float);
+    float *x = malloc((size_t)(count * width) * sizeof *x), *kept = malloc(size);
+    int32_t *y = malloc((size_t)count * sizeof *y);
     uint64_t dice = 3;
-    (void)state;
-    for (int i = 0; i < MANY * LONG; i++)
+    for (int64_t i = 0; i < count * width; i++)
         x[i] = (float)draw_normal(&dice, 1);
-    for (int i = 0; i < MANY; i++)
-        y[i] = (int32_t)draw(&dice, WIDE);
-    xent_tensor rows = xent_matrix(x, XENT_F32, MANY, LONG),
-                classes = xent_vector(y, XENT_I32, MANY);
-    for (int way = 0; way < 3; way++) {
+    for (int64_t i = 0; i < count; i++)
+        y[i] = (int32_t)draw(&dice, classes);
+    xent_tensor rows = xent_matrix(x, XENT_F32, count, width),
+                given = xent_vector(y, XENT_I32, count);
+    for (int way = 0; way < 4; way++) {
         xent_training_options options = some_options();
-        xent_executor last_first = reverse_executor(5);
+        tally dealt = {way == 2 ? reverse_executor(5) : thread_executor(5), 0};
+        xent_executor counting = counting_executor(&dealt);
         xent_training_parameters model;
         xent_training *training;
-        options.max_iterations = 2;
+        options.max_iterations = iterations;
+        options.tolerance = 0;
         options.threads = way == 1 ? 4 : 1;
-        options.executor = way == 2 ? &last_first : NULL;
-        assert_int_equal(xent_training_begin(WIDE, LONG, &options, &training, NULL), XENT_OK);
-        assert_int_equal(run(training, &rows, &classes, NULL), XENT_OK);
+        options.executor = way >= 2 ? &counting : NULL;
+        assert_int_equal(xent_training_begin(classes, width, &options, &training, NULL), XENT_OK);
+        assert_int_equal(run(training, &rows, &given, NULL), XENT_OK);
         xent_training_model(training, &model, NULL);
         if (way == 0)
-            memcpy(kept, model.weight.data, ALL * sizeof *kept);
-        assert_memory_equal(kept, model.weight.data, ALL * sizeof *kept);
+            memcpy(kept, model.weight.data, size);
+        assert_memory_equal(kept, model.weight.data, size);
+        assert_true(way < 2 || dealt.tasks > 0);
         xent_training_free(training);
     }
     free(x);
+    free(y);
     free(kept);
+}
+
+static void tasks_do_not_show(void **state) {
+    (void)state;
+    check_tasks(64, 150, 3000, 2);
+    check_tasks(5, 100, 1200, 8); /* the metric is renewed after 6 iterations */
 }
 
 int main(void) {

@@ -248,7 +248,7 @@ static xent_status set_metric(struct xent_training *training, xent_error *error)
         return XENT_OK;
     prepare_sample(training);
     note_missing(&training->metric, &training->sample, training->look.some);
-    if (!set_blocks(&training->metric, &training->sample, training->point, true))
+    if (!set_blocks(&training->metric, &training->sample, training->point, true, &training->run))
         return reject(error, XENT_NO_MEMORY,
                       "out of memory for the second moments of %" PRId64
                       " features: XENT_PRECONDITION_DIAGONAL needs less",

@@ -4,6 +4,7 @@
  * class mean that no step needs, since gradients sum to 0 over classes. */
 #include "metric.h"
 
+#include "../src/tasks.h"
 #include "basics.h"
 #include "cholesky.h"
 #include "gram.h"
@@ -124,17 +125,31 @@ void note_missing(struct metric *metric, const struct sample *sample, const doub
     }
 }
 
-/* What one building of blocks works with. */
+/* What one building of blocks works with; of the first four each task has its own. */
 struct building {
-    const struct metric *metric;
-    const struct sample *sample;
     double *matrix; /* [edge][edge] */
-    void *scratch;
+    char *scratch;
     double *logits, *probabilities; /* [GRAM_ROWS][C] */
     int64_t *labels;                /* zeros: of no interest */
     double *parameters;             /* [C][edge] */
     float *variances;               /* [count][C], p*(1 - p)*weight */
+    char *failed;                   /* of each task: it found no memory */
+    const struct metric *metric;
+    const struct sample *sample;
+    bool at_zero;
+    int32_t width; /* tasks */
 };
+
+static struct building of_task(const struct building *all, int64_t task) {
+    struct building of = *all;
+    const int64_t edge = all->metric->edge;
+    const int64_t logits = all->at_zero ? 0 : task * GRAM_ROWS * all->metric->classes;
+    of.matrix += task * edge * edge;
+    of.scratch += task * (int64_t)gram_scratch(edge);
+    of.logits += logits;
+    of.probabilities += logits;
+    return of;
+}
 
 /* Probabilities of some rows of the sample, by the library's own softmax; false: it found no
  * memory. */
@@ -160,7 +175,7 @@ static bool find_variances(const struct building *of, int64_t first, int64_t cou
 
 /* Rows that tell of the class, some at a time; those that say next to nothing are left out, which
  * for many classes are nearly all. */
-static void gather_moments(const struct building *of, int64_t class, bool at_zero) {
+static void gather_moments(const struct building *of, int64_t class) {
     const float least = 0.01f;
     const struct sample *sample = of->sample;
     const float even = (float)variance_of_even_odds(of->metric);
@@ -168,8 +183,8 @@ static void gather_moments(const struct building *of, int64_t class, bool at_zer
     float weights[GRAM_ROWS];
     int64_t count = 0;
     for (int64_t i = 0; i < sample->count; i++) {
-        float variance = at_zero ? even : of->variances[i * of->metric->classes + class];
-        if (at_zero || variance > least) {
+        float variance = of->at_zero ? even : of->variances[i * of->metric->classes + class];
+        if (of->at_zero || variance > least) {
             rows[count] = sample->rows + i * sample->edge;
             weights[count++] = variance * sample->weights[i];
         }
@@ -197,10 +212,10 @@ static void finish_matrix(const struct building *of) {
     }
 }
 
-static void set_block(const struct building *of, int64_t class, bool at_zero) {
+static void set_block(const struct building *of, int64_t class) {
     const int64_t size = of->metric->edge * of->metric->edge;
     memset(of->matrix, 0, (size_t)size * sizeof(double));
-    gather_moments(of, class, at_zero);
+    gather_moments(of, class);
     finish_matrix(of);
     factor(of->matrix, of->metric->edge);
     for (int64_t i = 0; i < size; i++)
@@ -216,40 +231,70 @@ static void set_parameters(const struct building *of, const double *parameters) 
     }
 }
 
-static bool build(struct metric *metric, const struct building *of, const double *parameters,
-                  bool at_zero) {
-    if (!at_zero)
-        set_parameters(of, parameters);
-    for (int64_t i = 0; !at_zero && i < of->sample->count; i += GRAM_ROWS) {
-        int64_t left = of->sample->count - i;
-        if (!find_variances(of, i, left < GRAM_ROWS ? left : GRAM_ROWS))
-            return false;
+static void find_in_task(void *data, int64_t task) {
+    const struct building of = of_task(data, task);
+    const int64_t step = of.width * GRAM_ROWS;
+    for (int64_t i = task * GRAM_ROWS; i < of.sample->count; i += step) {
+        int64_t left = of.sample->count - i;
+        if (!find_variances(&of, i, left < GRAM_ROWS ? left : GRAM_ROWS))
+            of.failed[task] = 1;
     }
-    metric->blocks = at_zero ? 1 : metric->classes;
-    for (int64_t c = 0; c < metric->blocks; c++)
-        set_block(of, c, at_zero);
+}
+
+static void set_in_task(void *data, int64_t task) {
+    const struct building of = of_task(data, task);
+    for (int64_t c = task; c < of.metric->blocks; c += of.width)
+        set_block(&of, c);
+}
+
+static bool build(struct metric *metric, struct building *of, const double *parameters,
+                  const xent_options *options) {
+    if (!of->at_zero) {
+        set_parameters(of, parameters);
+        run_tasks(options, find_in_task, of, of->width);
+    }
+    for (int32_t task = 0; task < of->width; task++)
+        if (of->failed[task])
+            return false;
+    metric->blocks = of->at_zero ? 1 : metric->classes;
+    run_tasks(options, set_in_task, of, of->width);
     return true;
 }
 
+/* A task for each class at most, if there is enough to do and some 64 MB hold their matrices. */
+static int32_t choose_width(const struct metric *metric, const struct sample *sample,
+                            const xent_options *options, bool at_zero) {
+    const int64_t size = metric->edge * metric->edge, per_task = 1 << 24;
+    const int64_t most = (64 << 20) / (size * (int64_t)sizeof(double));
+    int64_t blocks = at_zero ? 1 : metric->classes;
+    int64_t work = blocks * size * (sample->count + metric->edge), wanted = work / per_task + 1;
+    wanted = wanted < most ? wanted : most;
+    wanted = wanted < blocks ? wanted : blocks;
+    return task_width(options, wanted > 0 ? wanted : 1);
+}
+
 bool set_blocks(struct metric *metric, const struct sample *sample, const double *parameters,
-                bool at_zero) {
-    const int64_t some = at_zero ? 0 : GRAM_ROWS, edge = metric->edge, classes = metric->classes;
-    struct building of = {.metric = metric,
+                bool at_zero, const xent_options *options) {
+    const int64_t edge = metric->edge, classes = at_zero ? 0 : metric->classes;
+    const int64_t width = choose_width(metric, sample, options, at_zero);
+    struct building of = {.matrix = take_zeros(width * edge, edge, sizeof(double)),
+                          .scratch = take_zeros(width, 1, gram_scratch(edge)),
+                          .logits = take_zeros(width * GRAM_ROWS, classes, sizeof(double)),
+                          .probabilities = take_zeros(width * GRAM_ROWS, classes, sizeof(double)),
+                          .labels = take_zeros(GRAM_ROWS, 1, sizeof(int64_t)),
+                          .parameters = take_zeros(classes, edge, sizeof(double)),
+                          .variances = take_zeros(sample->count, classes, sizeof(float)),
+                          .failed = take_zeros(width, 1, 1),
+                          .metric = metric,
                           .sample = sample,
-                          .matrix = take_zeros(edge, edge, sizeof(double)),
-                          .scratch = take_zeros(1, 1, gram_scratch(edge)),
-                          .logits = take_zeros(some, classes, sizeof(double)),
-                          .probabilities = take_zeros(some, classes, sizeof(double)),
-                          .labels = take_zeros(some, 1, sizeof(int64_t)),
-                          .parameters = take_zeros(at_zero ? 0 : classes, edge, sizeof(double)),
-                          .variances =
-                              take_zeros(at_zero ? 0 : sample->count, classes, sizeof(float))};
-    void *const arrays[] = {of.matrix, of.scratch,    of.logits,   of.probabilities,
-                            of.labels, of.parameters, of.variances};
+                          .at_zero = at_zero,
+                          .width = (int32_t)width};
+    void *const arrays[] = {of.matrix, of.scratch,    of.logits,    of.probabilities,
+                            of.labels, of.parameters, of.variances, of.failed};
     bool there = true;
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         there = there && arrays[i];
-    there = there && build(metric, &of, parameters, at_zero);
+    there = there && build(metric, &of, parameters, options);
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         give_back(arrays[i]);
     return there;

@@ -5,6 +5,7 @@
 #define XENT_TRAIN_METRIC_H
 
 #include "names.h"
+#include "xent.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,8 +39,9 @@ void set_diagonal(struct metric *metric, const double *moments);
 void note_missing(struct metric *metric, const struct sample *sample, const double *moments);
 
 /* From the sample with the probabilities that the parameters give; at_zero: those are 1/C, and
- * parameters are not read. False: there is no memory for it; the metric is what it was. */
+ * parameters are not read. Of the options it has the threads: a class is one task's. False: there
+ * is no memory for it; the metric is what it was. */
 bool set_blocks(struct metric *metric, const struct sample *sample, const double *parameters,
-                bool at_zero);
+                bool at_zero, const xent_options *options);
 
 #endif

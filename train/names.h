@@ -24,7 +24,7 @@
 #define features_of xent_private_train_features_of
 #define finish_batch xent_private_train_finish_batch
 #define finish_look xent_private_train_finish_look
-#define finish_rows xent_private_train_finish_rows
+#define finish_unit xent_private_train_finish_unit
 #define free_lbfgs xent_private_train_free_lbfgs
 #define give_back xent_private_train_give_back
 #define gram_scratch xent_private_train_gram_scratch

@@ -98,7 +98,8 @@ static bool is_time_for_metric(const struct xent_training *training) {
 static xent_status renew_metric(struct xent_training *training, xent_error *error) {
     if (!is_time_for_metric(training))
         return XENT_OK;
-    if (!set_blocks(&training->metric, &training->sample, training->lbfgs.base, false))
+    if (!set_blocks(&training->metric, &training->sample, training->lbfgs.base, false,
+                    &training->run))
         return reject(error, XENT_NO_MEMORY,
                       "out of memory for the second moments of each class: "
                       "XENT_PRECONDITION_DIAGONAL needs less");
@@ -218,7 +219,7 @@ static xent_status check_weight(struct xent_training *training, xent_error *erro
 static xent_status finish_pass(struct xent_training *training, xent_training_report *report,
                                xent_error *error) {
     bool looks = training->looks && !training->count.looked;
-    xent_status status = finish_rows(training, error);
+    xent_status status = finish_unit(training, error);
     if (status == XENT_OK)
         status = check_pass(training, error);
     if (status == XENT_OK && !looks)

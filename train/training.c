@@ -321,7 +321,7 @@ xent_status xent_training_score(xent_training *training, const xent_tensor *feat
     if (status != XENT_OK || (training->looks && !training->count.looked))
         return status;
     if (!training->pass.scores) {
-        status = finish_rows(training, error);
+        status = finish_unit(training, error);
         training->broken = status != XENT_OK;
         training->pass.scores = true;
     }

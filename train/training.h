@@ -133,7 +133,7 @@ bool take_unit(struct xent_training *training);
 xent_status take_rows(struct xent_training *training, const struct block *block, xent_error *error);
 
 /* What is left in the unit. */
-xent_status finish_rows(struct xent_training *training, xent_error *error);
+xent_status finish_unit(struct xent_training *training, xent_error *error);
 
 /* ---- look.c ---- */
 

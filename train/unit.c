@@ -144,7 +144,7 @@ xent_status take_rows(struct xent_training *training, const struct block *block,
     return status;
 }
 
-xent_status finish_rows(struct xent_training *training, xent_error *error) {
+xent_status finish_unit(struct xent_training *training, xent_error *error) {
     xent_status status = XENT_OK;
     if (training->unit.rows > 0)
         status = use_unit(training, NULL, error);

@@ -111,7 +111,8 @@ void clean_up_on_signals(void) {
     }
 }
 
-/* What has come while somebody wanted to end in their own way; a second one ends at once. */
+/* What has come while somebody wanted to end in their own way; a second one ends at once. Calls of
+ * the system that it interrupts go on. */
 static volatile sig_atomic_t deferred;
 
 static void defer(int signal_number) {
@@ -122,7 +123,7 @@ static void defer(int signal_number) {
 
 void defer_signals(void) {
     for (int i = 0; i < SIGNAL_COUNT; i++) {
-        struct sigaction now, act = {.sa_handler = defer};
+        struct sigaction now, act = {.sa_handler = defer, .sa_flags = SA_RESTART};
         sigfillset(&act.sa_mask);
         if (SIGNALS[i] != SIGPIPE && sigaction(SIGNALS[i], NULL, &now) == 0 &&
             now.sa_handler == stop)

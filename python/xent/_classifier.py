@@ -183,7 +183,8 @@ class LinearClassifier:
         classes, labels = np.unique(found, return_inverse=True)
         if len(classes) < 2:
             raise LabelError(
-                f"y has 1 class, {classes[0]!r}: a classifier needs samples of at least two."
+                f"y has 1 class, {classes.tolist()[0]!r}: a classifier needs samples of at least "
+                f"two."
             )
         weights = _samples.sample_weights(sample_weight, len(rows))
         by_class = _samples.class_weights(self.class_weight, classes, labels, weights)
@@ -201,7 +202,7 @@ class LinearClassifier:
         self._take(_model.Model(*outcome.parameters, classes))
         self.n_iter_ = outcome.iterations
         self._set_names(X)
-        self._tell(outcome.ended)
+        self._tell(outcome)
         return self
 
     def _start(self, classes: Array, features: int) -> Optional[tuple[View, View]]:
@@ -210,8 +211,8 @@ class LinearClassifier:
         if self.weight_.shape[1] != features or not np.array_equal(self.classes_, classes):
             raise ArgumentError(
                 f"warm_start=True begins with a model of {self.weight_.shape[1]} features and "
-                f"classes {list(self.classes_[:5])}, but there are {features} features and classes "
-                f"{list(classes[:5])} now: set warm_start=False."
+                f"classes {self.classes_[:5].tolist()}, but there are {features} features and "
+                f"classes {classes[:5].tolist()} now: set warm_start=False."
             )
         return own_view(self.weight_), own_view(self.bias_)
 
@@ -226,7 +227,17 @@ class LinearClassifier:
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
 
-    def _tell(self, ended: int) -> None:
+    def _tell(self, outcome: _training.Outcome) -> None:
+        ended = outcome.ended
+        far = max(100 * self.tol, 1e-3)  # from what rounding errors of usual samples leave
+        if ended == _library.TRAINING_ENDED["at_rest"] and outcome.gradient > far and self.tol > 0:
+            _samples.warn(
+                "ConvergenceWarning",
+                f"lbfgs came to rest with a gradient of {outcome.gradient:.2g}, far from tol="
+                f"{self.tol:g}: samples with numbers as large, or as far from 0, leave rounding "
+                f"errors where the least objective is looked for. Set standardize=True, or pass "
+                f"float64 samples.",
+            )
         if ended == _library.TRAINING_ENDED["diverged"]:
             _samples.warn(
                 "ConvergenceWarning",

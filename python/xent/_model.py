@@ -72,7 +72,10 @@ def save(path: Path, model: Model) -> None:
     parts = _packed(dict(sorted(tensors.items(), key=lambda one: -one[1].itemsize)),
                     dict([_KIND, ("classes", names)]))  # fmt: skip
     target = os.path.abspath(os.fspath(path))
-    number, temporary = tempfile.mkstemp(prefix=".xent-", dir=os.path.dirname(target))
+    try:
+        number, temporary = tempfile.mkstemp(prefix=".xent-", dir=os.path.dirname(target))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from None
     try:
         with os.fdopen(number, "wb") as file:
             file.writelines(parts)

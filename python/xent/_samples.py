@@ -139,6 +139,11 @@ def targets(y: Any, rows: int, estimator: str) -> Array:
             "y to (n_samples,), for example using ravel().",
         )
         array = array.ravel()
+    if array.ndim == 2 and len(array) == rows:
+        raise ShapeError(
+            f"y has shape {list(array.shape)}, as if it were one-hot, but there is one class for "
+            f"each of {rows} samples: pass y.argmax(axis=1) if it is."
+        )
     if array.shape != (rows,):
         raise ShapeError(
             f"y has shape {list(array.shape)} but there are {rows} samples: y must have shape "
@@ -171,6 +176,11 @@ def sample_weights(weights: Any, rows: int) -> Optional[Array]:
         raise ShapeError(
             f"sample_weight has shape {list(array.shape)} but there are {rows} samples: it must "
             f"have shape [{rows}]."
+        )
+    for sample in np.flatnonzero(~((array >= 0) & (array <= 1e300)))[:1]:
+        raise ArgumentError(
+            f"sample_weight[{sample}] is {array[sample]:g}: weights must be finite and not "
+            f"negative."
         )
     if not array.any():
         raise ArgumentError(

@@ -31,11 +31,13 @@ class Parameters(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Parameters, how many iterations (epochs) they took, and why there were no more."""
+    """Parameters, how many iterations (epochs) they took, why there were no more, and the largest
+    entry of the gradient in the end."""
 
     parameters: Parameters
     iterations: int
     ended: int
+    gradient: float
 
 
 def tensor_of(view: Optional[View]) -> Optional[_library.Tensor]:
@@ -145,7 +147,9 @@ def train(
             report = training.one_pass(blocks)
             if report.ended:
                 break
-        return Outcome(training.parameters(), int(report.iterations), int(report.ended))
+        return Outcome(
+            training.parameters(), int(report.iterations), int(report.ended), report.gradient
+        )
 
 
 def prepared(features: Array, mean: Optional[Array], scale: Optional[Array], dtype: Any) -> Array:

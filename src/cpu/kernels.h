@@ -84,11 +84,14 @@ typedef struct xent_products {
                       void *panel);
     void (*pack_columns)(const void *lanes, int64_t apart, int64_t step, int64_t count,
                          int64_t depth, void *panel);
-    /* A tile of out, whose rows lie `stride` lanes apart. The chains begin with the numbers at
-     * start [columns], or, where that is NULL, go on from what is there. adds: only then are the
-     * sums added to what is there, instead of replacing it. A NaN is the positive quiet one. */
-    void (*tile)(const void *a, const void *b, int64_t depth, const void *start, bool adds,
-                 void *out, int64_t stride);
+    /* A tile of out, whose rows lie `stride` lanes apart. a is a panel, or, where apart is not 0,
+     * rows of consecutive steps that many lanes apart; b likewise, or, where step is not 0,
+     * consecutive columns whose steps are that many lanes apart; one of the two at most. The chains
+     * begin with the numbers at start [columns], or, where that is NULL, go on from what is there.
+     * adds: only then are the sums added to what is there, instead of replacing it. A NaN is the
+     * positive quiet one. */
+    void (*tile)(const void *a, int64_t apart, const void *b, int64_t step, int64_t depth,
+                 const void *start, bool adds, void *out, int64_t stride);
 } xent_products;
 
 typedef struct xent_kernels {

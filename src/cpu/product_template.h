@@ -4,11 +4,20 @@
  * transpose_template.h. */
 enum { PRODUCT_VECTORS = 2, PRODUCT_COLUMNS = PRODUCT_VECTORS * WIDTH };
 
-/* The sums stay in registers. What will be read in the end, or by the next tile, which is the one
- * below, is asked for meanwhile. */
-static void product_tile(const void *a, const void *b, int64_t depth, const void *start, bool adds,
-                         void *out, int64_t stride) {
-    const LANE *rows = a, *columns = b, *from = start ? start : out;
+static inline LANE lane_at(const unsigned char *lanes, int64_t i) {
+    LANE value;
+    memcpy(&value, lanes + i * (int64_t)sizeof value, sizeof value);
+    return value;
+}
+
+/* Step k of row i is a[i*apart + k*a_step], of the columns b + k*b_step. The sums stay in
+ * registers. What will be read in the end, or by the next tile, which is the one below, is asked
+ * for meanwhile. */
+static inline void find_tile(const unsigned char *a, int64_t apart, int64_t a_step,
+                             const unsigned char *b, int64_t b_step, int64_t depth,
+                             const void *start, bool adds, void *out, int64_t stride) {
+    const int64_t size = sizeof(LANE);
+    const LANE *from = start ? start : out;
     const int64_t from_stride = start ? 0 : stride;
     LANE *to = out;
     vec sums[PRODUCT_ROWS][PRODUCT_VECTORS];
@@ -18,11 +27,11 @@ static void product_tile(const void *a, const void *b, int64_t depth, const void
     for (int i = 0; i < PRODUCT_ROWS; i++)
         __builtin_prefetch(to + ((adds ? 0 : PRODUCT_ROWS) + i) * stride, 1);
 #pragma GCC unroll 4
-    for (int64_t k = 0; k < depth; k++, rows += PRODUCT_ROWS, columns += PRODUCT_COLUMNS)
+    for (int64_t k = 0; k < depth; k++, a += a_step * size, b += b_step * size)
         for (int i = 0; i < PRODUCT_ROWS; i++) {
-            vec row = v_set(rows[i]);
+            vec row = v_set(lane_at(a, i * apart));
             for (int j = 0; j < PRODUCT_VECTORS; j++)
-                sums[i][j] = v_fma(row, v_load(columns + j * WIDTH), sums[i][j]);
+                sums[i][j] = v_fma(row, v_load(b + j * WIDTH * size), sums[i][j]);
         }
     for (int i = 0; i < PRODUCT_ROWS; i++)
         for (int j = 0; j < PRODUCT_VECTORS; j++) {
@@ -30,6 +39,16 @@ static void product_tile(const void *a, const void *b, int64_t depth, const void
             vec sum = adds ? v_add(v_load(place), sums[i][j]) : sums[i][j];
             v_store(place, v_select(v_eq(sum, sum), sum, v_set((LANE)NAN)));
         }
+}
+
+static void product_tile(const void *a, int64_t apart, const void *b, int64_t step, int64_t depth,
+                         const void *start, bool adds, void *out, int64_t stride) {
+    if (apart != 0)
+        find_tile(a, apart, 1, b, PRODUCT_COLUMNS, depth, start, adds, out, stride);
+    else if (step != 0)
+        find_tile(a, 1, PRODUCT_ROWS, b, step, depth, start, adds, out, stride);
+    else
+        find_tile(a, 1, PRODUCT_ROWS, b, PRODUCT_COLUMNS, depth, start, adds, out, stride);
 }
 
 static inline void pack(const unsigned char *lanes, int64_t apart, int64_t step, int64_t count,

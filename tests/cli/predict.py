@@ -143,6 +143,12 @@ class Predict(Case):
         self.refused(65, "predict", "x.npy", "x.npy", says=["x.npy: is not a valid .safetensors file"])
         self.refused(66, "predict", "none.safetensors", "x.npy", says=["No such file"])
 
+    def test_model_and_features_swapped(self):
+        err = self.refused(65, "predict", "x.npy", "model.safetensors", says=["x.npy: is not a valid .safetensors file"])
+        self.assertEqual(self.type_the_fix(err), (0, "\n".join(self.lines("model.safetensors", "x.npy")) + "\n", ""))
+        self.save_tensors("broken.safetensors", {"bias": BIAS})
+        self.assertNotIn("try:", self.refused(65, "predict", "broken.safetensors", "model.safetensors"))
+
     def test_features_that_do_not_fit(self):
         self.save("x.npy", FEATURES[:, :11])
         self.refused(65, "predict", "model.safetensors", "x.npy",

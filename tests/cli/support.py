@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import signal
 import stat
 import struct
 import subprocess
@@ -12,6 +13,7 @@ import unittest
 
 import numpy as np
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background would hand on that it is ignored
 XENT = os.path.abspath(os.environ["XENT_CLI"])
 
 # The four rows and three classes of examples/alignment.c.
@@ -82,11 +84,11 @@ class Case(unittest.TestCase):
         """A setting under which no file grows beyond so many bytes, as on a full disk."""
         return {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))}
 
-    def xent(self, *words, **settings):
+    def xent(self, *words, program=XENT, **settings):
         """Runs the tool inside the folder; returns exit code, stdout, stderr."""
         settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": self.folder,
                     "stdin": subprocess.DEVNULL, **settings}
-        done = subprocess.run([XENT, *map(str, words)], text=True, timeout=300, **settings)
+        done = subprocess.run([program, *map(str, words)], text=True, timeout=300, **settings)
         return done.returncode, done.stdout, done.stderr
 
     def loss(self, *words, logits="logits.npy", labels="labels.npy", **settings):

@@ -133,6 +133,8 @@ class Learning(TrainCase):
         self.assertEqual((found["held_out"], found["rows"], found["ended"]), (held, 1797 - held, "patience"))
         self.assertLess(found["best_iteration"], found["iterations"])
         self.assertGreater(found["held_out_accuracy"], 0.93)
+        out = self.xent("train", "x.npy", "y.npy", "--model", "m.safetensors", *words, "--patience", 3)[1]
+        self.assertIn(f"; the model is number {found['best_iteration']}, of the least held-out loss", out)
         first = self.model(*words, "--iterations", 5)
         self.assertEqual(self.model(*words, "--iterations", 5), first)
         other = self.train(*words, "--iterations", 5, "--seed", 1)[0]
@@ -208,6 +210,11 @@ class Labels(TrainCase):
         err = self.refuse(65, "--iterations", 2, says=["holds float64", "whole numbers"])
         self.assertEqual(self.type_the_fix(err)[0], 0)
         os.remove(self.path("m.safetensors"))
+        for hot in (np.eye(10)[Y], np.eye(10, dtype=np.uint8)[Y]):
+            self.save_data(X, hot)
+            err = self.refuse(65, "--iterations", 2, says=["[1797, 10]", "one-hot", "argmax"])
+            self.assertEqual(self.type_the_fix(err)[0], 0)
+            os.remove(self.path("m.safetensors"))
         self.save_data(Y, X)
         err = self.refuse(65, "--iterations", 2, says=["look swapped"])
         self.assertEqual(self.type_the_fix(err)[0], 0)
@@ -249,6 +256,34 @@ class Features(TrainCase):
                           f"the first is feature {constant.argmax()}", err)
             self.assertTrue(np.isfinite(self.load_tensors("m.safetensors")[0]["weight"]).all())
         self.assertEqual(self.train("--l2", 0.01)[0]["ended"], "converged")
+
+
+    def test_numbers_that_leave_no_precision(self):
+        """A poor model is told of, and what to type against it."""
+        self.save_data(X + np.float32(1e6))
+        code, _, err = self.xent("train", "x.npy", "y.npy", "--model", "m.safetensors", "--l2", "1e-4")
+        self.assertEqual(code, 0)
+        self.assertIn("came to rest with a gradient of", err)
+        code, out, err = self.type_the_fix(err)
+        self.assertEqual(code, 0)
+        self.assertNotIn("came to rest", err)
+        self.assertIn("accuracy     100.00 %", out)
+        self.save_data()
+        for tolerance in ("0", "1e-9"):
+            words = ("--l2", "1e-4", "--tolerance", tolerance)
+            code, out, err = self.xent("train", "x.npy", "y.npy", "--model", "m.safetensors", *words)
+            self.assertIn("no step lessens the objective any more", out)
+            self.assertNotIn("came to rest", err)
+
+    def test_classes_that_are_told_apart(self):
+        """There is no least loss without l2."""
+        rows = np.arange(len(Y)) % 9 == 0
+        self.save_data(X[rows], Y[rows])
+        words = ("train", "x.npy", "y.npy", "--model", "m.safetensors", "--iterations", 9, "--tolerance", "1e-9")
+        for more, said in (((), True), (("--l2", "1e-6"), False), (("--label-smoothing", "0.1"), False)):
+            err = self.xent(*words, *more)[2]
+            self.assertEqual("every row is told apart" in err, said, err)
+            self.assertEqual("--iterations ended it" in err, not said, err)
 
 
 class Flags(TrainCase):
@@ -375,6 +410,31 @@ class Stopping(TrainCase):
         times = [line["seconds"] for line in lines]
         self.assertEqual(times, sorted(times))
 
+    def test_a_signal_while_nobody_reads(self):
+        """The model is there, and the report waits in a pipe that is full: nothing of it is lost."""
+        self.words[-3] = "2"
+        reads, writes = os.pipe()
+        os.set_blocking(writes, False)
+        waiting = 0
+        with self.assertRaises(BlockingIOError):
+            while True:
+                waiting += os.write(writes, b"." * 4096)
+        os.set_blocking(writes, True)
+        process = subprocess.Popen([XENT, *self.words, "-q"], cwd=self.folder, stdout=writes, stderr=subprocess.PIPE, text=True)
+        os.close(writes)
+        while "S" not in self.state(process) or "m.safetensors" not in self.names():
+            time.sleep(0.001)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+        with os.fdopen(reads) as pipe:
+            self.assertIn("model        m.safetensors", pipe.read()[waiting:])
+        self.assertEqual((process.wait(), process.stderr.read()), (0, ""))
+        process.stderr.close()
+
+    def state(self, process):
+        with open(f"/proc/{process.pid}/stat", encoding="utf-8") as file:
+            return file.read().rsplit(") ", 1)[1].split()[0]
+
     def test_other_data_and_other_flags(self):
         self.stop()
         kept, features, labels = self.read("m.safetensors.checkpoint"), self.read("x.npy"), self.read("y.npy")
@@ -424,7 +484,7 @@ class Stopping(TrainCase):
         self.assertIn("there is no m.safetensors.checkpoint to go on from: the training begins anew", err)
 
     def test_killed_now_and_then(self):
-        """`make test-train` does this 200 times with kill.py; here a few."""
+        """`make test-train` does this 200 times (kill_training.py); here a few."""
         whole, dice = self.whole(), random.Random(9)
         for _ in range(3):
             process = self.begin("--resume", "-q")

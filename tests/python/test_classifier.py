@@ -180,6 +180,37 @@ def test_batches(method):
     assert from_sklearn.score(X, y) > 0.93
 
 
+def _epochs(X, y, orders, batch, rate):
+    """Weight and bias that SGD leaves, with these rows in each epoch."""
+    weight, bias = np.zeros((y.max() + 1, X.shape[1])), np.zeros(y.max() + 1)
+    pace, pace_of_bias = np.zeros_like(weight), np.zeros_like(bias)
+    for order in orders:
+        for at in range(0, len(order), batch):
+            rows = order[at : at + batch]
+            logits = X[rows] @ weight.T + bias
+            slope = np.exp(logits) / np.exp(logits).sum(1, keepdims=True) - np.eye(len(bias))[y[rows]]
+            pace = 0.9 * pace + slope.T @ X[rows] / len(rows)
+            pace_of_bias = 0.9 * pace_of_bias + slope.mean(0)
+            weight, bias = weight - rate * pace, bias - rate * pace_of_bias
+    return weight - weight.mean(0), bias - bias.mean()
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_order_of_batches(standardize, monkeypatch):
+    """Each epoch brings every row once, in the next of the random orders; so do blocks of rows."""
+    X, y = _batch(rows=150)
+    monkeypatch.setattr("xent._classifier._BLOCK_ROWS", 64)
+    fitted = LinearClassifier(
+        method="sgd", batch_size=7, max_iter=3, random_state=5, l2=0, standardize=standardize
+    ).fit(X, y)
+    dice = np.random.default_rng(5)
+    orders = [dice.permutation(150) for _ in range(3 + standardize)]
+    u = StandardScaler().fit_transform(X) if standardize else X
+    weight, bias = _epochs(u, y, orders[standardize:], 7, 0.1)
+    np.testing.assert_allclose(fitted.weight_, weight, atol=1e-9)
+    np.testing.assert_allclose(fitted.bias_, bias, atol=1e-9)
+
+
 def test_warnings_about_convergence():
     X, y = _batch()
     with pytest.warns(ConvergenceWarning, match="max_iter=2 iterations"):
@@ -191,6 +222,17 @@ def test_warnings_about_convergence():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         LinearClassifier().fit(X, y)
+
+
+def test_numbers_that_leave_no_precision():
+    X, y = load_digits(return_X_y=True)
+    far = (X + 1e6).astype(np.float32)
+    with pytest.warns(ConvergenceWarning, match=r"came to rest with a gradient of .*float64"):
+        LinearClassifier().fit(far, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LinearClassifier(standardize=True).fit(far, y)
+        LinearClassifier(tol=1e-9).fit(X.astype(np.float32), y)
 
 
 def test_warm_start():
@@ -247,8 +289,15 @@ def test_refusals(options, says):
 
 def test_samples_and_targets_that_are_none():
     X, y = _batch()
-    with pytest.raises(ValueError, match="y has 1 class"):
-        LinearClassifier().fit(X, np.zeros(len(y)))
+    with pytest.raises(ValueError, match="y has 1 class, 0: a"):
+        LinearClassifier().fit(X, np.zeros(len(y), int))
+    with pytest.raises(ValueError, match=r"one-hot.*y.argmax\(axis=1\)"):
+        LinearClassifier().fit(X, np.eye(3)[y])
+    for weight in (-1.0, np.nan, np.inf):
+        with pytest.raises(ValueError, match=rf"sample_weight\[4\] is {weight:g}"):
+            LinearClassifier().fit(X, y, np.where(np.arange(len(y)) == 4, weight, 1))
+    with pytest.raises(FileNotFoundError, match="'none/m.safetensors'"):
+        LinearClassifier().fit(X, y).save("none/m.safetensors")
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         LinearClassifier().fit(X, y + 0.5)
     X[3, 2] = np.nan
