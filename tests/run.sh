@@ -204,6 +204,7 @@ if [ "${1:-}" != lint ]; then
         step structure-clang python3 tests/structure.py $out/clang/libxent.so && suite clang $cases -LE 'slow|tool'
     singles
     emulated
+    [ "${1:-}" != --all ] || step avx512 tests/bochs/tests.sh --all
     sanitizers
     memory
 fi

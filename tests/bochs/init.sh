@@ -1,0 +1,19 @@
+#!/busybox sh
+# SPDX-License-Identifier: MIT
+# The first process of the emulated machine: runs every line of /commands with AVX-512 and says how each ended.
+/busybox mount -t proc proc /proc
+/busybox mount -t devtmpfs devices /dev
+/busybox mount -t tmpfs scratch /tmp
+/busybox --install -s /bin
+export PATH=/programs:/bin XENT_ISA=avx512
+cd /programs
+while read -r command; do
+    echo "## begin $command"
+    before=$(ticks)
+    sh -c "$command" </dev/null
+    status=$?
+    echo "## end $status $(($(ticks) - before))"
+done </commands
+echo "## done"
+sleep 0.1 # until the serial port has sent it
+reboot -f
