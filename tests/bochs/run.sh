@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# run.sh FOLDER COMMAND...: boots an emulated processor that has AVX-512 (Bochs, with Debian's kernel) and runs every command
-# there, a line for sh with the programs of FOLDER at hand and XENT_ISA=avx512. Prints what they say, their
-# exit statuses and how many instructions each took; fails unless all of them end with 0.
+# run.sh FOLDER COMMAND...: boots an emulated processor that has AVX-512 (Bochs, with Debian's kernel) and runs every
+# command there, a line for sh with the programs of FOLDER at hand and XENT_ISA=avx512. Prints what they say, their exit
+# statuses and how many instructions each took; fails unless all of them end with 0.
 #
 # For F16 to be right, the programs must come from a build with -I tests/bochs/include (see there).
 set -euo pipefail
@@ -26,7 +26,7 @@ finish() {
 }
 trap finish EXIT
 
-# kernel: prints where the kernel lies: XENT_KERNEL, or else Debian's smallest, downloaded and unpacked here, not installed.
+# kernel: prints where the kernel lies: XENT_KERNEL, or else Debian's smallest, downloaded and unpacked, not installed.
 kernel() {
     local name
     if [ -n "${XENT_KERNEL:-}" ]; then
@@ -75,7 +75,7 @@ memory_disk() {
 }
 
 # Less of the kernel's own work, and what makes it take Bochs' XSAVE, whose compacted form is smaller than it expects.
-settings="console=ttyS0,115200 quiet reboot=t panic=-1 mitigations=off clearcpuid=xsaves,xsavec acpi=off idle=halt
+settings="console=ttyS0,115200 loglevel=3 reboot=t panic=-1 mitigations=off clearcpuid=xsaves,xsavec acpi=off idle=halt
     audit=0 apparmor=0 lsm= edd=off nowatchdog ipv6.disable=1 cryptomgr.notests
     initcall_blacklist=trace_eval_init,load_system_certificate_list"
 
@@ -118,7 +118,8 @@ emulate() {
     configuration >"$own/bochsrc"
     echo continue >"$own/begin"
     touch "$own/serial"
-    TERM=xterm prlimit --cpu=$seconds bochs-bin -q -f "$own/bochsrc" -rc "$own/begin" </dev/null >"$own/debugger" 2>"$own/errors" &
+    TERM=xterm prlimit --cpu=$seconds bochs-bin -q -f "$own/bochsrc" -rc "$own/begin" \
+        </dev/null >"$own/debugger" 2>"$own/errors" &
     bochs=$!
     tail --pid=$bochs -f -n +1 "$own/serial" | sed -u 's/\r$//' &
     printer=$!

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# tests.sh [--all]: builds the tests of AVX-512 for the emulated processor of run.sh, and runs them there; --all takes more of them.
+# tests.sh [--all]: builds the tests of AVX-512 for the emulated processor of run.sh, and runs them there; --all takes
+# more of them.
 # Exits with 77 on a machine that has AVX-512 itself, where the other tests have used it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
