@@ -26,25 +26,23 @@ finish() {
 }
 trap finish EXIT
 
-# kernel: prints where the kernel lies: XENT_KERNEL, or else Debian's smallest, downloaded and unpacked, not installed.
+# kernel: prints where the kernel lies: XENT_KERNEL, or else Debian's smallest, downloaded and kept here, not installed.
 kernel() {
     local name
     if [ -n "${XENT_KERNEL:-}" ]; then
         echo "$XENT_KERNEL"
         return
     fi
-    if ! compgen -G "$out/kernel/boot/vmlinuz-*" >/dev/null; then
+    if [ ! -e "$out/linux" ]; then
         name=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p')
-        rm -rf "$out/kernel" "$out/download"
-        mkdir -p "$out/download"
-        (cd "$out/download" && apt-get -qq download "${name:-linux-image-cloud-amd64}") >&2 &&
-            dpkg-deb -x "$out"/download/*.deb "$out/kernel" || {
+        (cd "$own" && apt-get -qq -o APT::Sandbox::User=root download "${name:-linux-image-cloud-amd64}" >&2 &&
+            dpkg-deb -x linux-image-*.deb kernel && mv kernel/boot/vmlinuz-* "$out/linux") || {
             echo "There is no Debian kernel to be had by apt-get download: please name the file of a Linux kernel for" \
                 "x86-64 with serial console and memory disk built in, as in XENT_KERNEL=/boot/vmlinuz $0 ..." >&2
             exit 69
         }
     fi
-    compgen -G "$out/kernel/boot/vmlinuz-*"
+    echo "$out/linux"
 }
 
 # named COMMAND...: the programs of the folder whose names are among the words of the commands.
@@ -140,4 +138,4 @@ if ! grep -qx '## done' "$own/said"; then
     echo "The emulated machine stopped before its commands had ended." >&2
     exit 70
 fi
-[ "$(grep -c '^## end 0 ' "$own/said")" = $# ]
+[ "$(grep -c '## end 0 [0-9]*$' "$own/said")" = $# ]
