@@ -61,8 +61,8 @@ memory_disk() {
     local root=$own/root programs library
     mkdir -p "$root"/{bin,dev,proc,tmp,programs}
     cp /bin/busybox "$root/busybox"
-    cp "$here/init.sh" "$root/init"
-    chmod +x "$root/init"
+    install "$here/init.sh" "$root/init"
+    install "$here/same.sh" "$root/bin/same"
     printf '%s\n' "$@" >"$root/commands"
     mapfile -t programs < <(named ticks "$@")
     cp "${programs[@]}" "$root/programs"

@@ -7,14 +7,13 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 out=build/test/avx512
-programs=(on_isa ticks sweep test_train_hashes test_hashes test_plain_calls test_linear test_linear_forward test_train
-    test_differential test_stage)
-commands=('on_isa avx512 true' test_train_hashes 'XENT_CASES=40 test_linear' test_plain_calls
-    'XENT_CASES=100 test_differential' 'sweep quick bits' test_hashes)
+programs=(on_isa ticks instructions sweep test_train_hashes test_plain_calls test_differential test_linear)
+commands=('on_isa avx512 true' test_train_hashes test_plain_calls 'XENT_CASES=50 test_differential'
+    'sweep load 1 bits' 'sweep store 65537 bits' 'sweep narrow 65537 bits')
 if [ "${1:-}" = --all ]; then
-    programs+=(test_bits test_guard test_kernels test_edge_cases test_edge_totals test_edge_probabilities)
-    commands+=('XENT_SHORT=1 test_train' test_linear_forward test_stage 'XENT_CASES=1000 test_differential'
-        'XENT_SHORT=1 test_bits' test_guard test_edge_cases test_edge_totals test_edge_probabilities test_kernels)
+    programs+=(test_hashes test_train test_linear_forward test_stage)
+    commands+=('same test_hashes' 'XENT_CASES=500 test_differential' 'XENT_CASES=200 test_linear'
+        'XENT_SHORT=1 test_train' test_linear_forward test_stage)
 fi
 
 if [ "$(uname -m)" != x86_64 ]; then
