@@ -104,6 +104,7 @@ clock: sync=none
 com1: enabled=1, mode=file, dev=$own/serial
 speaker: enabled=0
 mouse: enabled=0
+vga: update_freq=1
 log: $own/bochs.log
 error: action=ignore
 panic: action=fatal
