@@ -4,6 +4,7 @@
 # command there, a line for sh with the programs of FOLDER at hand and XENT_ISA=avx512. Prints what they say, their exit
 # statuses and how many instructions each took; fails unless all of them end with 0.
 #
+# The shell is busybox', whose own commands come before programs of the same name (tr, groups).
 # For F16 to be right, the programs must come from a build with -I tests/bochs/include (see there).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
