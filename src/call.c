@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 /* Scratch of one task that is taken from the stack. */
-enum { SMALL_SCRATCH = 57344 };
+enum { SMALL_SCRATCH = 59392 };
 
 /* Of fewer logits, waking a thread costs more than it saves. */
 enum { LOGITS_PER_TASK = 131072 };

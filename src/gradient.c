@@ -73,10 +73,11 @@ static const void *tile_lane(const struct plan *plan, const void *tiles, int j) 
 }
 
 static void blend_across(const struct plan *plan, const struct blend *blends, const double *weight,
-                         const void *tiles, int count, int64_t n, void *const *g, int64_t stride) {
+                         const void *tiles, int count, int64_t n, void *const *g, bool neighbours,
+                         int64_t stride) {
     double a[MOST_ROWS] = {0}, b[MOST_ROWS] = {0};
     bool all_fit = fit_lanes(plan, blends, count, a, b);
-    plan->kernels->grad_across(tiles, count, n, a, b, weight, g, stride);
+    plan->kernels->grad_across(tiles, count, n, a, b, weight, g, neighbours, stride);
     for (int j = 0; !all_fit && j < count; j++)
         if (!blend_fits(plan, &blends[j]))
             blend_in_double(plan, &blends[j], weight, tile_lane(plan, tiles, j), ACROSS, n, g[j],
@@ -188,7 +189,8 @@ static void write_tiles(const struct plan *plan, const struct rows *rows, const 
         to[j] = class_address(probability, rows->probability[i], first);
     }
     if (probability->data)
-        blend_across(plan, blends, NULL, tiles, beside->count, n, to, probability->class_stride);
+        blend_across(plan, blends, NULL, tiles, beside->count, n, to,
+                     beside->whole && rows->probability_neighbours, probability->class_stride);
     for (int j = 0; grad->data && j < beside->count; j++) {
         int i = row_beside(rows, j);
         blends[j] = has_gradient(rows, i) ? gradient_blend(rows, i, factors[j]) : none;
@@ -196,7 +198,7 @@ static void write_tiles(const struct plan *plan, const struct rows *rows, const 
     }
     if (grad->data)
         blend_across(plan, blends, weights_from(plan, first), tiles, beside->count, n, to,
-                     grad->class_stride);
+                     beside->whole && rows->grad_neighbours, grad->class_stride);
 }
 
 /* Where the classes do not fit the tiles, E is computed again, some classes at a time. */
@@ -209,9 +211,9 @@ static void write_again(const struct plan *plan, struct scratch scratch, struct 
         const xent_stats_columns *block = block_columns(plan, scratch, rows, first / BLOCK);
         if (first % BLOCK == 0)
             block_factors(plan, block, rows, factors);
-        plan->kernels->terms_across(classes_beside(plan, rows, first, gathered), rows->beside.count,
-                                    n, plan->shape->logits.class_stride, plan->formula.by.scale,
-                                    block, scratch.terms);
+        plan->kernels->terms_across(
+            classes_beside(plan, rows, first, gathered), are_neighbours(rows), rows->beside.count,
+            n, plan->shape->logits.class_stride, plan->formula.by.scale, block, scratch.terms);
         write_tiles(plan, rows, factors, scratch.terms, first, n);
     }
 }
@@ -229,12 +231,12 @@ static void write_across(const struct plan *plan, struct scratch scratch, struct
     const int64_t classes = plan->shape->classes;
     if (rows->beside.count == 0)
         return;
-    if (classes > TILE) {
+    if (!plan->fits_tiles) {
         write_again(plan, scratch, rows);
     } else if (rows->beside.whole && rows->all_fit && !plan->shape->probability.data) {
         plan->kernels->grad_across(scratch.terms, rows->beside.count, classes, rows->columns.a,
                                    rows->columns.b, weights_from(plan, 0), rows->grad,
-                                   plan->shape->grad.class_stride);
+                                   rows->grad_neighbours, plan->shape->grad.class_stride);
     } else {
         write_once(plan, scratch, rows);
     }
@@ -284,7 +286,7 @@ static void fill_rows(const struct plan *plan, const struct rows *rows, int from
 static void write_labels(const struct plan *plan, const struct rows *rows, int from, int count) {
     const int64_t step = plan->shape->grad.class_step;
     const double *entries = rows->columns.label_grad;
-    double entry[MOST_ROWS];
+    double entry[COLUMN];
     int64_t label[MOST_ROWS];
     void *to[MOST_ROWS];
     int n = 0;

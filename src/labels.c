@@ -109,10 +109,10 @@ double row_weight_at(const layout *shape, int64_t row) {
 
 /* Whether all values lie in [0, limit). */
 static bool all_below(const int64_t *values, int64_t count, int64_t limit) {
-    bool below = true;
+    uint64_t outside = 0; /* the sign of each, and of what it lacks to the last below the limit */
     for (int64_t i = 0; i < count; i++)
-        below &= (uint64_t)values[i] < (uint64_t)limit;
-    return below;
+        outside |= (uint64_t)values[i] | ((uint64_t)limit - 1 - (uint64_t)values[i]);
+    return outside >> 63 == 0;
 }
 
 static void count_classes(const layout *shape, int64_t first, int64_t count, const int64_t *classes,

@@ -73,9 +73,9 @@ char *row_address(const row_view *view, int64_t row) {
     return view->ndim > 0 ? address + row * view->step[0] : address;
 }
 
-void row_addresses(const row_view *view, int64_t first, int64_t count, void **addresses) {
-    int64_t step;
-    for (int64_t done = 0, run; view->data && done < count; done += run) {
+bool row_addresses(const row_view *view, int64_t first, int64_t count, void **addresses) {
+    int64_t step = 0, run = 0;
+    for (int64_t done = 0; view->data && done < count; done += run) {
         char *address = row_address(view, first + done);
         run = row_run(view, first + done, &step);
         run = run < count - done ? run : count - done;
@@ -83,6 +83,7 @@ void row_addresses(const row_view *view, int64_t first, int64_t count, void **ad
         for (int64_t i = 0; i < run; i++, address += step)
             addresses[done + i] = address;
     }
+    return run == count && step == dtype_size(view->dtype);
 }
 
 int64_t row_run(const row_view *view, int64_t row, int64_t *step) {

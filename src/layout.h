@@ -47,8 +47,9 @@ static inline void *class_address(const row_view *view, void *row, int64_t class
     return (char *)row + class * view->class_step;
 }
 
-/* Where rows [first, first + count) begin; an empty view leaves addresses as they are. */
-void row_addresses(const row_view *view, int64_t first, int64_t count, void **addresses);
+/* Where rows [first, first + count) begin; an empty view leaves addresses as they are. Whether each
+ * is an element after the one before. */
+bool row_addresses(const row_view *view, int64_t first, int64_t count, void **addresses);
 
 /* How many rows from `row` on, itself included, lie at equal steps (*step bytes apart). An empty
  * view: all rows. */

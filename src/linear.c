@@ -127,7 +127,7 @@ static bool begin_chunk(struct linear *job, bool wants_total) {
 
 /* Rows of few classes go side by side, so that their logits are stored. */
 static bool is_forward(const struct linear *job) {
-    bool are_few = job->shape->classes <= TILE && job->options->softcap == 0;
+    bool are_few = job->shape->classes <= LONG_TILE && job->options->softcap == 0;
     return !job->wants_grad && !(job->wants_scores && are_few) &&
            can_forward(job->features, job->lane);
 }

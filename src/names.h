@@ -9,6 +9,7 @@
 #define add_grad_weight xent_private_add_grad_weight
 #define add_gradient xent_private_add_gradient
 #define add_rows xent_private_add_rows
+#define are_neighbours xent_private_are_neighbours
 #define begin_call xent_private_begin_call
 #define bend_block xent_private_bend_block
 #define block_columns xent_private_block_columns

@@ -10,27 +10,31 @@ static bool is_consecutive(const row_view *view) {
     return !view->data || view->class_step == dtype_size(view->dtype);
 }
 
-/* Up to as many classes as a tile holds, rows go side by side: along them, ending one row and
- * beginning the next would take longer than its terms. */
+/* Up to as many classes as the longest tile holds, rows go side by side: along them, ending one row
+ * and beginning the next would take longer than its terms. */
 static enum way choose_way(const layout *shape, const xent_options *options) {
     if (options->softcap > 0)
         return WAY_BENT;
     bool consecutive = is_consecutive(&shape->logits) && is_consecutive(&shape->grad) &&
                        is_consecutive(&shape->probability);
-    return consecutive && shape->classes > TILE ? WAY_ALONG : WAY_ACROSS;
+    return consecutive && shape->classes > LONG_TILE ? WAY_ALONG : WAY_ACROSS;
 }
 
 static bool rows_are_neighbours(const row_view *view) {
     return view->ndim > 0 && view->step[view->ndim - 1] == dtype_size(view->dtype);
 }
 
-/* E of a phase stays within 8192 lanes, which is most of the first cache. */
-static int choose_phase_rows(enum way way, int64_t classes) {
+/* E of a phase stays within 8192 lanes, which is most of the first cache. Where each row's classes
+ * are consecutive, rows that share one long tile are enough at a time. */
+static int choose_phase_rows(enum way way, const layout *shape) {
     if (way == WAY_BENT)
         return 1;
-    if (way == WAY_ACROSS)
-        return MOST_ROWS;
-    int64_t rows = 8192 / classes;
+    if (way == WAY_ACROSS) {
+        bool long_tile =
+            is_consecutive(&shape->logits) && shape->classes > TILE && shape->classes <= LONG_TILE;
+        return long_tile ? ACROSS : MOST_ROWS;
+    }
+    int64_t rows = 8192 / shape->classes;
     return rows < 1 ? 1 : rows > MOST_ROWS ? MOST_ROWS : (int)rows;
 }
 
@@ -84,7 +88,7 @@ static size_t blocks_size(const struct plan *plan) {
 
 static size_t terms_size(const struct plan *plan) {
     if (plan->way == WAY_ACROSS)
-        return (size_t)(plan->phase_rows * TILE * lane_size(plan));
+        return (size_t)(MOST_ROWS * TILE * lane_size(plan));
     if (plan->way == WAY_BENT || !plan->keeps_terms || plan->keeps_in_place)
         return 0;
     return (size_t)(plan->phase_rows * plan->shape->classes * lane_size(plan));
@@ -122,7 +126,9 @@ void make_plan(struct plan *plan, const layout *shape, const xent_options *optio
     plan->math = xent_math_functions();
     plan->way = choose_way(shape, options);
     plan->neighbours = rows_are_neighbours(&shape->logits);
-    plan->phase_rows = choose_phase_rows(plan->way, classes);
+    plan->in_place = shape->grad.data == shape->logits.data;
+    plan->phase_rows = choose_phase_rows(plan->way, shape);
+    plan->fits_tiles = classes <= (plan->phase_rows == ACROSS ? LONG_TILE : TILE);
     plan->group_rows = choose_group_rows(shape->rows, classes);
     plan->blocks = (classes - 1) / BLOCK + 1;
     plan->reads_logits = is_logits || outputs->prediction || wants_total;

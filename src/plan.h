@@ -31,7 +31,9 @@ struct plan {
     bool all_counted;           /* no row of the call is ignored or bad */
     enum way way;
     bool neighbours;     /* ACROSS: rows lie side by side in memory, a class axis outside of them */
+    bool in_place;       /* the gradient takes the place of the logits */
     int phase_rows;      /* rows taken through each step together, at most MOST_ROWS */
+    bool fits_tiles;     /* ACROSS: E of all classes of a phase is kept in tiles */
     int64_t group_rows;  /* rows whose losses are summed in order into one total */
     int stage_rows;      /* rows that are copied side by side before anything else; 0: none are */
     int64_t blocks;      /* of BLOCK classes in a row */
@@ -61,7 +63,7 @@ struct scratch {
     xent_stats *blocks;          /* ALONG: [phase_rows][blocks] */
     xent_stats_columns *columns; /* ACROSS: [blocks] */
     void *terms;                 /* ALONG, not kept in place: lanes [phase_rows][C];
-                                    ACROSS: lanes [phase_rows/ACROSS][TILE][ACROSS] */
+                                    ACROSS: lanes [MOST_ROWS/ACROSS][TILE][ACROSS] */
     void *stage;                 /* elements [C][stage_pitch] of stage_rows rows */
 };
 

@@ -59,9 +59,13 @@ static void begin_rows(const struct plan *plan, int64_t first, int count, struct
     }
     if (!plan->formula.by.plain)
         look_up_weights(plan, rows);
-    row_addresses(&shape->logits, first, count, rows->logits);
-    row_addresses(&shape->grad, first, count, rows->grad);
-    row_addresses(&shape->probability, first, count, rows->probability);
+    rows->neighbours = row_addresses(&shape->logits, first, count, rows->logits);
+    rows->grad = plan->in_place ? rows->logits : rows->own_grad;
+    rows->grad_neighbours = rows->neighbours;
+    if (!plan->in_place)
+        rows->grad_neighbours = row_addresses(&shape->grad, first, count, rows->own_grad);
+    rows->probability_neighbours =
+        row_addresses(&shape->probability, first, count, rows->probability);
 }
 
 /* values rounded to the view's dtype; a NaN as the positive quiet one */
@@ -105,9 +109,12 @@ static void write_rows(const layout *shape, const struct rows *rows) {
 
 /* An uncounted row has prediction -1 and a negative label. */
 static void count_correct(const struct rows *rows, xent_total *total) {
-    int64_t correct = 0;
-    for (int i = 0; rows->all_counted && i < rows->count; i++)
-        correct += rows->prediction[i] == rows->label[i];
+    int64_t correct = 0, apart = 0;
+    for (int i = 0; rows->all_counted && i < rows->count; i++) {
+        uint64_t difference = (uint64_t)(rows->prediction[i] ^ rows->label[i]);
+        apart += (int64_t)((difference | (0 - difference)) >> 63);
+    }
+    correct += rows->all_counted ? rows->count - apart : 0;
     for (int i = 0; !rows->all_counted && i < rows->count; i++)
         correct += (rows->prediction[i] == rows->label[i]) & (rows->label[i] >= 0);
     total->correct += correct;
@@ -157,9 +164,10 @@ static void run_steps(const struct plan *plan, struct scratch scratch, int64_t f
     struct rows rows;
     if (!plan->more && !plan->formula.by.plain)
         clear_moments(&rows.columns.stats);
-    for (int64_t done = 0; done < count; done += MOST_ROWS) {
+    const int64_t together = plan->way == WAY_ACROSS ? plan->phase_rows : MOST_ROWS;
+    for (int64_t done = 0; done < count; done += together) {
         int64_t left = count - done;
-        begin_rows(plan, first + done, left < MOST_ROWS ? (int)left : MOST_ROWS, &rows);
+        begin_rows(plan, first + done, (int)(left < together ? left : together), &rows);
         run_phases(plan, scratch, &rows);
         write_rows(plan->shape, &rows);
         count_correct(&rows, total);
@@ -179,6 +187,7 @@ static void run_stages(const struct plan *plan, struct scratch scratch, int64_t 
         shape.logits = stage_logits(plan, scratch, first + done, some);
         if (shape.grad.data)
             shape.grad = shape.logits;
+        staged.in_place = shape.grad.data != NULL;
         run_steps(&staged, scratch, first + done, some, losses, total);
         if (shape.grad.data)
             unstage_gradient(plan, scratch, first + done, some);

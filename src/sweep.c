@@ -5,6 +5,7 @@
 #include "tasks.h"
 
 #include <math.h>
+#include <string.h>
 
 int64_t block_length(const struct plan *plan, int64_t i) {
     int64_t left = plan->shape->classes - i * BLOCK;
@@ -103,7 +104,7 @@ int row_beside(const struct rows *rows, int j) {
 xent_stats stats_of_column(const struct plan *plan, const xent_stats_columns *columns, int j) {
     const bool more = plan->more;
     return (xent_stats){
-        .arg = (int64_t)columns->arg[j],
+        .arg = columns->arg[j],
         .max = columns->max[j],
         .k = (int64_t)columns->k[j],
         .top = columns->top[j],
@@ -123,7 +124,7 @@ static void spread_columns(const struct plan *plan, const xent_stats_columns *bl
     const struct side_by_side *beside = &rows->beside;
     for (int j = 0; j < beside->count; j++) {
         const int i = beside->row[j];
-        columns->arg[i] = block->arg[j];
+        rows->prediction[i] = block->arg[j];
         columns->max[i] = block->max[j];
         columns->top[i] = block->top[j];
         columns->rest[i] = block->rest[j];
@@ -136,25 +137,21 @@ static void spread_columns(const struct plan *plan, const xent_stats_columns *bl
     }
 }
 
-/* Whether a row is poisoned. */
-static inline bool take_arg(struct rows *rows, int i) {
-    rows->prediction[i] = (int64_t)rows->columns.stats.arg[i];
-    rows->poisoned[i] = rows->prediction[i] < 0;
-    return rows->poisoned[i];
-}
-
 /* The statistics of the rows side by side, from those of their only block. */
 static void take_columns(const struct plan *plan, const xent_stats_columns *block,
                          struct rows *rows) {
     const struct side_by_side *beside = &rows->beside;
-    bool any_poisoned = false;
-    if (!beside->whole)
+    int64_t signs = 0;
+    if (beside->whole)
+        memcpy(rows->prediction, block->arg, (size_t)beside->count * sizeof *block->arg);
+    else
         spread_columns(plan, block, rows);
-    for (int i = 0; beside->whole && i < beside->count; i++)
-        any_poisoned |= take_arg(rows, i);
-    for (int j = 0; !beside->whole && j < beside->count; j++)
-        any_poisoned |= take_arg(rows, beside->row[j]);
-    rows->any_poisoned |= any_poisoned;
+    for (int j = 0; j < beside->count; j++)
+        signs |= block->arg[j];
+    memset(rows->poisoned, 0, (size_t)rows->count * sizeof *rows->poisoned);
+    for (int j = 0; signs < 0 && j < beside->count; j++)
+        rows->poisoned[row_beside(rows, j)] = block->arg[j] < 0;
+    rows->any_poisoned |= signs < 0;
 }
 
 /* The same of several blocks. */
@@ -168,6 +165,10 @@ static void merge_columns(const struct plan *plan, const xent_stats_columns *blo
         }
         set_columns(rows, i, &rows->stats[i]);
     }
+}
+
+bool are_neighbours(const struct rows *rows) {
+    return rows->beside.whole && rows->neighbours;
 }
 
 const void *const *classes_beside(const struct plan *plan, const struct rows *rows, int64_t first,
@@ -185,19 +186,20 @@ xent_stats_columns *block_columns(const struct plan *plan, struct scratch scratc
     return in_place ? &rows->columns.stats : &scratch.columns[b];
 }
 
-/* E of up to TILE classes fits the tiles; of more it is computed again by the gradient. */
+/* E that does not fit the tiles is computed again by the gradient. */
 static void sweep_across(const struct plan *plan, struct scratch scratch, struct rows *rows,
                          int count) {
     const void *gathered[MOST_ROWS];
-    void *e = plan->shape->classes <= TILE ? scratch.terms : NULL;
+    void *e = plan->fits_tiles ? scratch.terms : NULL;
     choose_side_by_side(plan, rows, count);
     if (rows->beside.count == 0)
         return;
     for (int64_t b = 0; b < plan->blocks; b++)
-        plan->kernels->stats_across(
-            classes_beside(plan, rows, b * BLOCK, gathered), rows->beside.count,
-            block_length(plan, b), plan->shape->logits.class_stride, plan->formula.by.scale,
-            plan->more, weights_from(plan, b * BLOCK), e, block_columns(plan, scratch, rows, b));
+        plan->kernels->stats_across(classes_beside(plan, rows, b * BLOCK, gathered),
+                                    are_neighbours(rows), rows->beside.count, block_length(plan, b),
+                                    plan->shape->logits.class_stride, plan->formula.by.scale,
+                                    plan->more, weights_from(plan, b * BLOCK), e,
+                                    block_columns(plan, scratch, rows, b));
     if (plan->blocks == 1)
         take_columns(plan, block_columns(plan, scratch, rows, 0), rows);
     else

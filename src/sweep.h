@@ -44,6 +44,9 @@ int row_beside(const struct rows *rows, int j);
 const void *const *classes_beside(const struct plan *plan, const struct rows *rows, int64_t first,
                                   const void **gathered);
 
+/* Whether the logits of the rows side by side are neighbours in memory. */
+bool are_neighbours(const struct rows *rows);
+
 /* The statistics of block b of the rows side by side. */
 xent_stats_columns *block_columns(const struct plan *plan, struct scratch scratch,
                                   struct rows *rows, int64_t b);

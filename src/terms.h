@@ -48,7 +48,10 @@ struct rows {
     unsigned char kind[MOST_ROWS]; /* a row_kind */
     int64_t label[MOST_ROWS], prediction[MOST_ROWS];
     /* where class 0 of each row lies; of the last two only if they are wanted */
-    void *logits[MOST_ROWS], *grad[MOST_ROWS], *probability[MOST_ROWS];
+    void *logits[MOST_ROWS], *own_grad[MOST_ROWS], *probability[MOST_ROWS];
+    void **grad; /* own_grad, or logits, in place */
+    /* each row an element after the one before */
+    bool neighbours, grad_neighbours, probability_neighbours;
     xent_stats stats[MOST_ROWS]; /* but of rows ACROSS that are a single block */
     bool poisoned[MOST_ROWS];    /* no largest logit, or a NaN or +inf among them */
     xent_columns columns;

@@ -173,8 +173,8 @@ static void test_again(const struct type *type, int style, int64_t n) {
 
 /* A row's statistics as far as columns hold them: k and flags only where blocks are merged. */
 static xent_stats column(const xent_stats_columns *columns, int row, int64_t n, bool more) {
-    bool merged = n > TILE;
-    return (xent_stats){.arg = (int64_t)columns->arg[row],
+    bool merged = n > LONG_TILE;
+    return (xent_stats){.arg = columns->arg[row],
                         .max = columns->max[row],
                         .k = merged ? (int64_t)columns->k[row] : 0,
                         .top = columns->top[row],
@@ -189,7 +189,7 @@ static xent_stats column(const xent_stats_columns *columns, int row, int64_t n, 
 
 /* The same of those of a row along, where no largest logit is as a poisoned row. */
 static xent_stats as_in_column(xent_stats stats, int64_t n) {
-    bool merged = n > TILE;
+    bool merged = n > LONG_TILE;
     stats.k = merged ? stats.k : 0;
     stats.shifted = merged && stats.shifted;
     stats.poisoned |= !merged && stats.arg < 0;
@@ -203,6 +203,7 @@ static void test_across(const struct type *type, int style, int64_t n, int rows)
     /* classes first: rows are neighbours, or there is one unused between any two */
     int64_t apart = 1 + (int64_t)(draw() % 2), row_stride = rows_first ? n : apart;
     int64_t class_stride = rows_first ? 1 : rows * apart;
+    bool neighbours = row_stride == 1;
     double a[ACROSS], zero[ACROSS] = {0};
     const void *x[ACROSS];
     void *g[2][ACROSS];
@@ -218,10 +219,10 @@ static void test_across(const struct type *type, int style, int64_t n, int rows)
     size_t tile = (size_t)n * ACROSS * type->lane;
     for (int k = 0; k < 2; k++) {
         memset(b.e[k], 0, tile);
-        tested[k]->stats_across(x, rows, n, class_stride, 0.7, more, b.weight,
-                                n <= TILE ? b.e[k] : NULL, &b.columns[k]);
-        if (n <= TILE && style != POISONED)
-            tested[k]->grad_across(b.e[k], rows, n, a, zero, NULL, g[k], class_stride);
+        tested[k]->stats_across(x, neighbours, rows, n, class_stride, 0.7, more, b.weight,
+                                n <= LONG_TILE ? b.e[k] : NULL, &b.columns[k]);
+        if (n <= LONG_TILE && style != POISONED)
+            tested[k]->grad_across(b.e[k], rows, n, a, zero, NULL, g[k], neighbours, class_stride);
         for (int row = 0; row < rows; row++)
             b.stats[k][row] = column(&b.columns[k], row, n, more);
     }
@@ -237,12 +238,13 @@ static void test_across(const struct type *type, int style, int64_t n, int rows)
         }
         expect_same_stats("stats_across", type, n, style, &b.stats[0][row], &b.stats[1][row]);
     }
-    if (n <= TILE && style != POISONED)
+    if (n <= LONG_TILE && style != POISONED)
         expect_same("grad_across", type, n, style, b.g[0], b.g[1], sizeof b.g[0]);
-    if (n > TILE && style != POISONED) {
+    if (n > LONG_TILE && style != POISONED) {
         for (int k = 0; k < 2; k++) {
             memset(b.e[k], 0, tile);
-            tested[k]->terms_across(x, rows, TILE, class_stride, 0.7, &b.columns[k], b.e[k]);
+            tested[k]->terms_across(x, neighbours, rows, TILE, class_stride, 0.7, &b.columns[k],
+                                    b.e[k]);
         }
         for (int64_t c = 0; c < TILE; c++)
             expect_same("terms_across", type, n, style, b.e[0] + (size_t)(c * ACROSS) * type->lane,

@@ -4,15 +4,6 @@
  * [class][ACROSS]; one call of the functions on a "group" does the WIDTH rows that begin at its
  * pointers. */
 
-/* Whether a group is full and its rows are neighbours in memory. */
-static inline bool NAME(side_by_side)(const void *const *x, int rows) {
-    const unsigned char *first = x[0];
-    for (int row = 1; row < WIDTH; row++)
-        if (row >= rows || x[row] != first + row * (int64_t)sizeof(ELEM))
-            return false;
-    return true;
-}
-
 /* Whether four classes of a row at a time can be exchanged with a tile. */
 static inline bool NAME(in_fours)(int64_t n, int64_t class_stride) {
 #ifdef FOURS
@@ -23,9 +14,9 @@ static inline bool NAME(in_fours)(int64_t n, int64_t class_stride) {
 #endif
 }
 
-/* n <= TILE classes of rows that lie anywhere, `step` bytes from each other, into tile. */
+/* n classes of rows that lie anywhere, `step` bytes from each other, into tile. */
 static inline void NAME(gather)(const void *const *from, int64_t n, int64_t step, LANE *tile) {
-    ELEM gathered[TILE * WIDTH];
+    ELEM gathered[LONG_TILE * WIDTH];
     for (int64_t c = 0; c < n; c++)
         for (int row = 0; row < WIDTH; row++)
             memcpy(gathered + c * WIDTH + row, (const unsigned char *)from[row] + c * step,
@@ -34,13 +25,13 @@ static inline void NAME(gather)(const void *const *from, int64_t n, int64_t step
         v_store(tile + c * ACROSS, LOAD(gathered + c * WIDTH));
 }
 
-/* Lanes of classes [first, first + n) of a group's rows into tile, n <= TILE; in the place of rows
- * that do not exist the last one's once more. */
-static void NAME(pack)(const void *const *x, int rows, int64_t first, int64_t n,
+/* Lanes of classes [first, first + n) of a group's rows into tile; in the place of rows that do not
+ * exist the last one's once more. */
+static void NAME(pack)(const void *const *x, bool neighbours, int rows, int64_t first, int64_t n,
                        int64_t class_stride, LANE *tile) {
     const int64_t step = class_stride * (int64_t)sizeof(ELEM);
     const void *moved[WIDTH], *const *from = x;
-    if (NAME(side_by_side)(x, rows)) {
+    if (neighbours && rows == WIDTH) {
         const unsigned char *p = (const unsigned char *)x[0] + first * step;
         for (int64_t c = 0; c < n; c++, p += step) {
             v_store(tile + c * ACROSS, LOAD(p));
@@ -102,28 +93,28 @@ NAME(group_sum)(LANE *tile, int64_t first, int64_t n, const group *rows, double 
     sums->top = top;
 }
 
-/* Statistics of a group's rows, whose first is `row`. Where the block is longer than a tile and
- * e is NULL it is packed twice. */
-static void NAME(group_stats)(const void *const *x, int count, int64_t n, int64_t class_stride,
-                              double scale, bool more, const double *weight, LANE *e,
-                              xent_stats_columns *stats, int row) {
+/* Statistics of a group's rows, whose first is `row`, TILE classes at a time. Without e there is
+ * room for no more: they are packed twice. */
+static void NAME(group_stats)(const void *const *x, bool neighbours, int count, int64_t n,
+                              int64_t class_stride, double scale, bool more, const double *weight,
+                              LANE *e, xent_stats_columns *stats, int row) {
     LANE own[TILE * ACROSS];
-    const int64_t chunk = e ? n : TILE;
-    LANE *tile = e ? e : own;
     group rows;
     begin_group(&rows);
-    for (int64_t c = 0; c < n; c += chunk) {
-        int64_t some = n - c < chunk ? n - c : chunk;
-        NAME(pack)(x, count, c, some, class_stride, tile);
+    for (int64_t c = 0; c < n; c += TILE) {
+        int64_t some = n - c < TILE ? n - c : TILE;
+        LANE *tile = e ? e + c * ACROSS : own;
+        NAME(pack)(x, neighbours, count, c, some, class_stride, tile);
         NAME(group_largest)(tile, c, some, &rows);
     }
     group_refer(&rows, scale);
     group_sums sums;
     sums.top = v_set(0);
-    for (int64_t c = 0; c < n; c += chunk) {
-        int64_t some = n - c < chunk ? n - c : chunk;
-        if (n > chunk)
-            NAME(pack)(x, count, c, some, class_stride, tile);
+    for (int64_t c = 0; c < n; c += TILE) {
+        int64_t some = n - c < TILE ? n - c : TILE;
+        LANE *tile = e ? e + c * ACROSS : own;
+        if (!e && n > TILE)
+            NAME(pack)(x, neighbours, count, c, some, class_stride, tile);
         if (more)
             NAME(group_sum)(tile, c, some, &rows, scale, true, weight ? weight + c : NULL, &sums);
         else
@@ -138,11 +129,13 @@ static void NAME(group_stats)(const void *const *x, int count, int64_t n, int64_
 
 /* Statistics of all rows from tiles that hold all classes. Each step is taken for all groups before
  * the next, so that the processor finds enough to do while it waits for results. */
-static void NAME(tile_stats)(const void *const *x, int rows, int64_t n, int64_t class_stride,
-                             double scale, void *e, xent_stats_columns *stats) {
+static void NAME(tile_stats)(const void *const *x, bool neighbours, int rows, int64_t n,
+                             int64_t class_stride, double scale, void *e,
+                             xent_stats_columns *stats) {
     group groups[MOST_ROWS / WIDTH];
     for (int row = 0; row < rows; row += WIDTH)
-        NAME(pack)(x + row, group_rows(row, rows), 0, n, class_stride, tile_of_row(e, row));
+        NAME(pack)
+        (x + row, neighbours, group_rows(row, rows), 0, n, class_stride, tile_of_row(e, row));
     for (int row = 0; row < rows; row += WIDTH) {
         begin_group(&groups[row / WIDTH]);
         NAME(group_largest)(tile_of_row(e, row), 0, n, &groups[row / WIDTH]);
@@ -156,27 +149,28 @@ static void NAME(tile_stats)(const void *const *x, int rows, int64_t n, int64_t 
     }
 }
 
-static void NAME(stats_across)(const void *const *x, int rows, int64_t n, int64_t class_stride,
-                               double scale, bool more, const double *weight, void *e,
-                               xent_stats_columns *stats) {
+static void NAME(stats_across)(const void *const *x, bool neighbours, int rows, int64_t n,
+                               int64_t class_stride, double scale, bool more, const double *weight,
+                               void *e, xent_stats_columns *stats) {
     if (e && !more) {
-        NAME(tile_stats)(x, rows, n, class_stride, scale, e, stats);
+        NAME(tile_stats)(x, neighbours, rows, n, class_stride, scale, e, stats);
         return;
     }
     for (int row = 0; row < rows; row += WIDTH)
         NAME(group_stats)
-    (x + row, group_rows(row, rows), n, class_stride, scale, more, weight,
+    (x + row, neighbours, group_rows(row, rows), n, class_stride, scale, more, weight,
      e ? tile_of_row(e, row) : NULL, stats, row);
 }
 
-static void NAME(terms_across)(const void *const *x, int rows, int64_t n, int64_t class_stride,
-                               double scale, const xent_stats_columns *stats, void *e) {
+static void NAME(terms_across)(const void *const *x, bool neighbours, int rows, int64_t n,
+                               int64_t class_stride, double scale, const xent_stats_columns *stats,
+                               void *e) {
     for (int row = 0; row < rows; row += WIDTH) {
         LANE *tile = tile_of_row(e, row);
         group these;
         begin_group(&these);
         these.max = v_narrow(w_load(stats->max + row));
-        NAME(pack)(x + row, group_rows(row, rows), 0, n, class_stride, tile);
+        NAME(pack)(x + row, neighbours, group_rows(row, rows), 0, n, class_stride, tile);
         tile_terms(tile, n, scale, &these);
     }
 }
@@ -185,7 +179,7 @@ static void NAME(terms_across)(const void *const *x, int rows, int64_t n, int64_
 /* Of rows that do not exist, what is written goes nowhere. */
 static void NAME(write_fours)(const LANE *tile, int rows, int64_t n, const tile_blend *by,
                               void *const *g) {
-    ELEM nowhere[TILE];
+    ELEM nowhere[LONG_TILE];
     void *places[WIDTH], *const *to = g;
     for (int row = 0; rows < WIDTH && row < WIDTH; row++) {
         places[row] = row < rows ? g[row] : nowhere;
@@ -205,7 +199,7 @@ static void NAME(write_fours)(const LANE *tile, int rows, int64_t n, const tile_
 
 static void NAME(scatter)(const LANE *tile, int rows, int64_t n, const tile_blend *by, int64_t step,
                           void *const *g) {
-    ELEM scattered[TILE * WIDTH];
+    ELEM scattered[LONG_TILE * WIDTH];
     for (int64_t c = 0; c < n; c++)
         STORE(scattered + c * WIDTH, blend_class(tile, c, by));
     for (int64_t c = 0; c < n; c++)
@@ -214,10 +208,10 @@ static void NAME(scatter)(const LANE *tile, int rows, int64_t n, const tile_blen
 }
 
 static void NAME(grad_group)(const LANE *tile, int rows, int64_t n, const tile_blend *by,
-                             void *const *g, int64_t class_stride) {
+                             void *const *g, bool neighbours, int64_t class_stride) {
     const int64_t step = class_stride * (int64_t)sizeof(ELEM);
     unsigned char *to = g[0];
-    if (NAME(side_by_side)((const void *const *)g, rows)) {
+    if (neighbours && rows == WIDTH) {
         for (int64_t c = 0; c < n; c++)
             STORE(to + c * step, blend_class(tile, c, by));
         return;
@@ -232,11 +226,12 @@ static void NAME(grad_group)(const LANE *tile, int rows, int64_t n, const tile_b
 }
 
 static void NAME(grad_across)(const void *e, int rows, int64_t n, const double *a, const double *b,
-                              const double *weight, void *const *g, int64_t class_stride) {
+                              const double *weight, void *const *g, bool neighbours,
+                              int64_t class_stride) {
     for (int row = 0; row < rows; row += WIDTH) {
         const tile_blend by = blend_of_rows(a + row, b + row, weight);
         NAME(grad_group)
-        (tile_of_row((void *)(uintptr_t)e, row), group_rows(row, rows), n, &by, g + row,
+        (tile_of_row((void *)(uintptr_t)e, row), group_rows(row, rows), n, &by, g + row, neighbours,
          class_stride);
     }
 }

@@ -263,8 +263,13 @@ static void NAME(stats_more)(const void *x, int64_t n, double scale, const doubl
 
 static void NAME(grad)(const void *e, int64_t n, double a, void *g) {
     const vec factor_a = v_set((LANE)a);
-    for (int64_t i = 0; i < n; i += WIDTH)
-        NAME(store)(g, i, n, v_mul(factor_a, load_lanes(e, i, n)));
+    const LANE *terms = e;
+    unsigned char *to = g;
+    int64_t i = 0;
+    for (; i + WIDTH <= n; i += WIDTH)
+        STORE(to + i * (int64_t)sizeof(ELEM), v_mul(factor_a, v_load(terms + i)));
+    if (i < n)
+        NAME(store)(to, i, n, v_mul(factor_a, load_lanes(e, i, n)));
 }
 
 static inline __attribute__((always_inline)) void NAME(stream_terms)(const struct NAME(sweep) * s,
@@ -364,13 +369,12 @@ static void NAME(put)(const double *in, const int64_t *class, int64_t class_step
                       void *const *x) {
     ELEM elements[MOST_ROWS];
     LANE lanes[MOST_ROWS];
-    for (int64_t i = 0; i < n; i++) {
-        lanes[i] = round_to_lane(in[i], sizeof(ELEM) < sizeof(LANE));
-        if (sizeof(ELEM) == sizeof(LANE))
-            memcpy((unsigned char *)x[i] + class[i] * class_step, lanes + i, sizeof(LANE));
-    }
-    for (int64_t i = 0; sizeof(ELEM) < sizeof(LANE) && i < n; i += WIDTH)
-        STORE(elements + i, v_load(lanes + i));
     for (int64_t i = 0; sizeof(ELEM) < sizeof(LANE) && i < n; i++)
+        lanes[i] = round_to_lane(in[i], true);
+    for (int64_t i = 0; i < n; i += WIDTH) {
+        vec a = sizeof(ELEM) < sizeof(LANE) ? v_load(lanes + i) : v_narrow(w_load(in + i));
+        STORE(elements + i, v_select(v_eq(a, a), a, v_set(NAN)));
+    }
+    for (int64_t i = 0; i < n; i++)
         memcpy((unsigned char *)x[i] + class[i] * class_step, elements + i, sizeof(ELEM));
 }

@@ -89,13 +89,9 @@ static struct reference refer_to(xent_stats *stats, double scale) {
 }
 
 /* 0, 1, 2, .. */
-static const LANE NUMBERS[TILE] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
-                                   16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
-                                   32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47,
-                                   48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
-
 static inline vec lane_numbers(void) {
-    return v_load(NUMBERS);
+    static const LANE numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return v_load(numbers);
 }
 
 /* a with 0 in one lane; any other number leaves a as it is. */
@@ -183,7 +179,7 @@ static wide fold_group(const vec *parts, int64_t n) {
 
 /* Class c of a tile, 0 in the rows whose arg it is. */
 static inline wide rest_of_tile(const LANE *tile, int64_t c, vec arg) {
-    mask is_top = v_eq(v_set(NUMBERS[c]), arg);
+    mask is_top = v_eq(v_set((LANE)c), arg);
     return v_widen(v_clear(is_top, v_load(tile + c * ACROSS)));
 }
 
@@ -193,10 +189,10 @@ static inline wide pair_of_tile(const LANE *tile, int64_t c, int64_t apart, int6
     return c + apart < n ? w_add(rest, rest_of_tile(tile, c + apart, arg)) : rest;
 }
 
-/* Where the partial sums are the E of n <= TILE classes in a tile, without each row's arg. The
- * first two folds are one. */
+/* Where the partial sums are the E of n classes in a tile, without each row's arg. The first two
+ * folds are one. */
 static inline wide fold_tile(const LANE *tile, int64_t n, vec arg) {
-    wide sums[TILE / 4];
+    wide sums[LONG_TILE / 4];
     int64_t quarter = 1;
     if (n <= 2)
         return pair_of_tile(tile, 0, 1, n, arg);
@@ -215,7 +211,7 @@ static inline wide fold_tile(const LANE *tile, int64_t n, vec arg) {
     case 8:
         return fold_wide(sums, 8, 8);
     default:
-        return fold_wide(sums, TILE / 4, TILE / 4);
+        return fold_wide(sums, quarter, (int)quarter);
     }
 }
 
@@ -256,7 +252,7 @@ static inline void store_column(double *column, vec a) {
 /* What is known of a group's rows, whose first is `row`, into their columns, without moments. */
 static inline void group_finish(const group *rows, vec top, wide rest, xent_stats_columns *stats,
                                 int row) {
-    store_column(stats->arg + row, v_select(rows->bad, v_set(-1), rows->arg));
+    v_store_integers(stats->arg + row, v_select(rows->bad, v_set(-1), rows->arg));
     store_column(stats->max + row, rows->max);
     store_column(stats->top + row, top);
     w_store(stats->rest + row, rest);

@@ -25,6 +25,7 @@
 #define v_max_lane s_max_lane
 #define v_select s_select
 #define v_clear s_clear
+#define v_store_integers s_store_integers
 #define v_scale2 s_scale2
 #define v_load_fours s_load_fours_f32
 #define v_exchange_fours s_exchange_fours

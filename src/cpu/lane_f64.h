@@ -25,6 +25,7 @@
 #define v_max_lane d_max_lane
 #define v_select d_select
 #define v_clear d_clear
+#define v_store_integers d_store_integers
 #define v_scale2 d_scale2
 #define v_load_fours d_load_fours
 #define v_exchange_fours d_exchange_fours

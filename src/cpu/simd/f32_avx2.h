@@ -111,6 +111,12 @@ static inline svec s_clear(smask m, svec a) {
     return _mm256_andnot_ps(m, a);
 }
 
+static inline void s_store_integers(int64_t *p, svec a) {
+    __m256i n = _mm256_cvttps_epi32(a);
+    _mm256_storeu_si256((void *)p, _mm256_cvtepi32_epi64(_mm256_castsi256_si128(n)));
+    _mm256_storeu_si256((void *)(p + 4), _mm256_cvtepi32_epi64(_mm256_extracti128_si256(n, 1)));
+}
+
 static inline float s_max_lane(svec a) {
     __m128 four = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));

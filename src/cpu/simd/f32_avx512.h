@@ -108,6 +108,12 @@ static inline svec s_clear(smask m, svec a) {
     return _mm512_mask_blend_ps(m, a, _mm512_setzero_ps());
 }
 
+static inline void s_store_integers(int64_t *p, svec a) {
+    __m512i n = _mm512_cvttps_epi32(a);
+    _mm512_storeu_si512(p, _mm512_cvtepi32_epi64(_mm512_castsi512_si256(n)));
+    _mm512_storeu_si512(p + 8, _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(n, 1)));
+}
+
 static inline float s_max_lane(svec a) {
     return _mm512_reduce_max_ps(a);
 }

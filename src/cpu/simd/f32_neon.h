@@ -97,6 +97,12 @@ static inline svec s_clear(smask m, svec a) {
     return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(a), m));
 }
 
+static inline void s_store_integers(int64_t *p, svec a) {
+    int32x4_t n = vcvtq_s32_f32(a);
+    vst1q_s64(p, vmovl_s32(vget_low_s32(n)));
+    vst1q_s64(p + 2, vmovl_high_s32(n));
+}
+
 static inline float s_max_lane(svec a) {
     return vmaxvq_f32(a);
 }

@@ -132,6 +132,11 @@ static inline svec s_clear(smask m, svec a) {
     return m ? 0 : a;
 }
 
+/* lanes that are integers of at most 31 bits */
+static inline void s_store_integers(int64_t *p, svec a) {
+    *p = (int64_t)a;
+}
+
 /* the largest lane; none is NaN */
 static inline float s_max_lane(svec a) {
     return a;

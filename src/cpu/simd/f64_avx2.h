@@ -90,6 +90,10 @@ static inline dvec d_clear(dmask m, dvec a) {
     return _mm256_andnot_pd(m, a);
 }
 
+static inline void d_store_integers(int64_t *p, dvec a) {
+    _mm256_storeu_si256((void *)p, _mm256_cvtepi32_epi64(_mm256_cvttpd_epi32(a)));
+}
+
 static inline double d_max_lane(dvec a) {
     __m128d pair = _mm_max_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
     return _mm_cvtsd_f64(_mm_max_sd(pair, _mm_unpackhi_pd(pair, pair)));

@@ -90,6 +90,10 @@ static inline dvec d_clear(dmask m, dvec a) {
     return _mm512_mask_blend_pd(m, a, _mm512_setzero_pd());
 }
 
+static inline void d_store_integers(int64_t *p, dvec a) {
+    _mm512_storeu_si512(p, _mm512_cvtepi32_epi64(_mm512_cvttpd_epi32(a)));
+}
+
 static inline double d_max_lane(dvec a) {
     return _mm512_reduce_max_pd(a);
 }

@@ -92,6 +92,10 @@ static inline dvec d_clear(dmask m, dvec a) {
     return vreinterpretq_f64_u64(vbicq_u64(vreinterpretq_u64_f64(a), m));
 }
 
+static inline void d_store_integers(int64_t *p, dvec a) {
+    vst1q_s64(p, vcvtq_s64_f64(a));
+}
+
 static inline double d_max_lane(dvec a) {
     return vmaxvq_f64(a);
 }

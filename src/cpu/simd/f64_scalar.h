@@ -99,6 +99,11 @@ static inline dvec d_clear(dmask m, dvec a) {
     return m ? 0 : a;
 }
 
+/* lanes that are integers of at most 31 bits */
+static inline void d_store_integers(int64_t *p, dvec a) {
+    *p = (int64_t)a;
+}
+
 /* the largest lane; none is NaN */
 static inline double d_max_lane(dvec a) {
     return a;
