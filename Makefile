@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The front door: `make demo` to see it work, `make test` to check it. Both install what is missing on Debian.
 # `make test-exhaustive [PART=exp]` checks it with all inputs there are; `make test-python` the Python package, all of it.
+# `make test-avx512` runs the tests of AVX-512 on an emulated processor; so does test-all on a machine without it.
 # `make test-mistakes` shows mistakes and clean batches of real classifiers to `xent check` (tests/mistakes/run.py).
 # `make test-train` trains on Fashion-MNIST beside scikit-learn (tests/train/compare.py; package dataset-fashion-mnist),
 # then kills `xent train` 200 times and goes on with it (tests/kill_training.py), and sends it a signal at each moment
@@ -14,8 +15,8 @@ BUILD = build/release
 C_FILES = $(wildcard include/*.h src/*.[ch] src/cpu/*.[ch] src/cpu/simd/*.h diagnose/*.[ch] train/*.[ch] cli/*.[ch] cli/formats/*.[ch] \
                      tests/*.[ch] tests/*/*.[ch] fuzz/*.[ch] examples/*.c bench/*.[ch])
 
-.PHONY: build install uninstall amalgamation demo test test-all test-exhaustive test-mistakes test-train test-python bench lint format \
-        clean
+.PHONY: build install uninstall amalgamation demo test test-all test-avx512 test-exhaustive test-mistakes test-train test-python \
+        bench lint format clean
 build:
 	@scripts/need.sh build
 	cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX="$(PREFIX)"
@@ -35,6 +36,9 @@ test:
 test-all:
 	@scripts/need.sh test
 	@tests/run.sh --all
+test-avx512:
+	@scripts/need.sh test
+	@tests/bochs/tests.sh --all
 test-exhaustive:
 	@scripts/need.sh test
 	@tests/exhaustive/run.sh $(PART)

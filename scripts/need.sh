@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# need.sh build|demo|test|bench: looks for the tools of a goal; installs the Debian packages of those that are missing, as
-# root or through sudo, or prints their names and stops.
+# need.sh build|demo|test|emulate|bench: looks for the tools of a goal; installs the Debian packages of those that are
+# missing, as root or through sudo, or prints their names and stops.
 set -eu
 
 missing=
@@ -41,6 +41,15 @@ if [ "${1:-}" = test ]; then
     need python3 program python3
     need python3-venv python3 -c 'import ensurepip, venv'
     need gzip program gzip
+fi
+if [ "${1:-}" = emulate ]; then
+    need bochs program bochs-bin
+    need bochs-term test -e /usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so
+    need busybox-static sh -c '/bin/busybox true && ! ldd /bin/busybox'
+    need isolinux test -e /usr/lib/ISOLINUX/isolinux.bin
+    need syslinux-common test -e /usr/lib/syslinux/modules/bios/ldlinux.c32
+    need xorriso program xorriso
+    need cpio program cpio
 fi
 if [ "${1:-}" = bench ]; then
     need g++ program g++

@@ -213,6 +213,7 @@ if [ "${1:-}" != lint ]; then
         suite clang $cases -LE 'slow|tool' -E "$repeated"
     singles
     emulated
+    [ "${1:-}" != --all ] || step avx512 tests/bochs/tests.sh --all
     sanitizers
     memory
 fi
