@@ -33,7 +33,7 @@ Loss = Union[float, Array]
 
 _I64 = np.dtype(np.int64)
 _Bytes = ctypes.c_char * 0
-_memory_of = _Bytes.from_buffer
+_memory_of: Any = _Bytes.from_buffer
 _address = ctypes.addressof
 
 
@@ -58,7 +58,7 @@ def _plain(logits: Array, labels: Array, with_grad: bool) -> Optional[tuple[floa
         x, y = _memory_of(logits), _memory_of(labels)
     except (TypeError, ValueError):  # read-only, or not in C order
         return None
-    dx = _memory_of(into) if with_grad else None  # type: ignore[arg-type]
+    dx = _memory_of(into) if with_grad else None
     if code != _library.F32:
         return _plain_call(code, shape, (x, y, dx)), grad
     loss = ctypes.c_double()

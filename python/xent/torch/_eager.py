@@ -15,7 +15,6 @@ from torch.autograd import forward_ad
 
 from .._total import Total
 from . import _kernel, _operators
-from ._arguments import is_numbers
 from ._chain import Gradients
 from ._spec import MEAN, ROW_MEAN, SUM, Inputs, Rows, is_linear
 
@@ -50,14 +49,17 @@ def is_plain(tensor: Tensor, labels: Tensor, *weights: Optional[Tensor]) -> bool
 
 
 def _versions(inputs: Inputs) -> list[Optional[int]]:
-    return [None if tensor is None else tensor._version for tensor in inputs]
+    """Those that count changes: tensors made in inference mode do not."""
+    return [
+        None if tensor is None or tensor.is_inference() else tensor._version for tensor in inputs
+    ]
 
 
 def _check_unchanged(inputs: Inputs, versions: list[Optional[int]]) -> None:
     """For second derivatives. The first does not need inputs any more, and saved among the tensors
     it reads they would have to be unchanged for it as well."""
     for tensor, version in zip(inputs, versions):
-        if tensor is not None and tensor._version != version:
+        if version is not None and tensor._version != version:
             raise RuntimeError(
                 f"one of the variables needed for gradient computation has been modified by an "
                 f"inplace operation: a tensor of shape {list(tensor.shape)} is at version "
@@ -177,7 +179,7 @@ def mean(logits: Tensor, labels: Tensor, ignore_index: Any) -> Optional[Tensor]:
         logits.dtype is torch.float32
         and labels.dtype is torch.int64
         and type(ignore_index) is int
-        and is_numbers(labels)
+        and _kernel.is_in_memory(labels)
         and is_plain(logits, labels)
         and not is_transformed()
     ):
@@ -186,8 +188,9 @@ def mean(logits: Tensor, labels: Tensor, ignore_index: Any) -> Optional[Tensor]:
     found = _kernel.mean(logits, labels, ignore_index, wanted)
     if found is None or not wanted:
         return None if found is None else found[0]
-    how = (_mean_options(ignore_index), (True,), [logits._version, labels._version, None, None], None)
-    tied: Tensor = _apply_reduced(how, (logits, labels, None, None), found, logits)
+    inputs = (logits, labels, None, None)
+    how = (_mean_options(ignore_index), (True,), _versions(inputs), None)
+    tied: Tensor = _apply_reduced(how, inputs, found, logits)
     return tied
 
 

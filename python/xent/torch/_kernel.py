@@ -15,6 +15,7 @@ from torch.nn import Parameter
 
 from .. import _call, _library
 from .._errors import ArgumentError, XentError
+from .._pages import prefer_huge
 from . import _chain
 from ._chain import Gradients
 from ._spec import NONE, SUM, Inputs, Rows, class_axis, is_linear, loss_dtype
@@ -145,9 +146,10 @@ def _refuse_the_rest(inputs: Inputs, rows: Rows) -> None:
 
 def _buffer(tensor: Tensor, place: int) -> Tensor:
     """Memory for a gradient: that of 16-bit weights is a sum over all rows, held wider."""
-    if place == _call.GRAD or tensor.dtype.itemsize > 2:  # that of the rows, or wide already
-        return torch.empty_like(tensor)
-    return torch.empty_like(tensor, dtype=torch.float32)
+    wide = place != _call.GRAD and tensor.dtype.itemsize == 2
+    made = torch.empty_like(tensor, dtype=torch.float32 if wide else None)
+    prefer_huge(made.data_ptr(), made.numel() * made.itemsize)
+    return made
 
 
 def _with_gradients(
