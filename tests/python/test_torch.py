@@ -607,6 +607,19 @@ def test_large_gradients_ask_for_huge_pages(monkeypatch):
 
 
 @pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16])
+def test_batches_of_upstreams(reduction, dtype):
+    """One of which looks like a tensor in memory."""
+    x, y, _ = _case({}, (6, 5), dtype)
+    loss = drop_in.cross_entropy(x, y, reduction=reduction)
+    upstream = torch.arange(1, 4, dtype=dtype).reshape(3, *[1] * loss.dim()).expand(3, *loss.shape)
+    (together,) = torch.autograd.grad(loss, x, upstream, retain_graph=True, is_grads_batched=True)
+    for one, found in zip(upstream, together):
+        (grad,) = torch.autograd.grad(loss, x, one, retain_graph=True)
+        torch.testing.assert_close(found, grad)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
 def test_vmap(reduction):
     x = torch.randn(4, 6, 5, dtype=torch.float64)
     y = torch.randint(0, 5, (4, 6))

@@ -11,7 +11,6 @@ from typing import Optional
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
 
 from .. import _call, _library
 from .._errors import ArgumentError, XentError
@@ -38,21 +37,23 @@ _CODE = {**LOGITS, **LABELS}
 
 # Whatever torch.set_default_device says. A word would be looked up in each call.
 CPU = torch.device("cpu")
+_keys = torch._C._dispatch_keys
+
+
+def _keys_in_memory() -> frozenset[int]:
+    found = {_keys(torch.empty(0, dtype=dtype, device=CPU)).raw_repr() for dtype in LOGITS}
+    with torch.inference_mode():
+        again = {_keys(torch.empty(0, dtype=dtype, device=CPU)).raw_repr() for dtype in LOGITS}
+    return frozenset(found | again)
+
+
+_IN_MEMORY = _keys_in_memory()
 
 
 def is_in_memory(tensor: Tensor) -> bool:
-    """Whether this tensor is numbers in memory, which nothing wraps or negates lazily. Asking for
-    its dispatch keys, which say the same, takes several times as long."""
-    kind = type(tensor)
-    return (
-        (kind is Tensor or kind is Parameter)
-        and tensor.is_cpu
-        and tensor.layout is torch.strided
-        and not tensor.is_nested
-        and not tensor.is_neg()
-        and not tensor._is_zerotensor()
-        and not torch._is_functional_tensor(tensor)
-    )
+    """Whether this tensor is numbers in memory, which nothing wraps or negates lazily. Its type and
+    properties do not tell: a batch of upstreams has those of one."""
+    return _keys(tensor).raw_repr() in _IN_MEMORY
 
 
 @lru_cache(maxsize=256)
