@@ -4,6 +4,7 @@ the array interface, and sequences."""
 
 from __future__ import annotations
 
+from math import gcd
 from typing import Any, Optional
 
 import numpy as np
@@ -12,7 +13,7 @@ from . import _dlpack, _library
 from ._call import View
 from ._errors import ArgumentError, DtypeError, ShapeError
 
-_LOGITS: dict[np.dtype[Any], int] = {
+LOGITS: dict[np.dtype[Any], int] = {
     np.dtype(np.float32): _library.F32,
     np.dtype(np.float64): _library.F64,
     np.dtype(np.float16): _library.F16,
@@ -31,21 +32,22 @@ _INTEGERS: dict[np.dtype[Any], int] = {
     )
 }
 _OF_CODE: dict[int, np.dtype[Any]] = {
-    code: dtype for dtype, code in {**_LOGITS, **_INTEGERS}.items()
+    code: dtype for dtype, code in {**LOGITS, **_INTEGERS}.items()
 }
 
 
 def _code(dtype: np.dtype[Any]) -> Optional[int]:
-    code = _LOGITS.get(dtype) or _INTEGERS.get(dtype)
+    code = LOGITS.get(dtype) or _INTEGERS.get(dtype)
     if code is None and dtype.name == "bfloat16" and dtype.itemsize == 2:
-        return _library.BF16
+        code = LOGITS[dtype] = _library.BF16  # its name is slow to ask for
     return code
 
 
 def dtype_of(code: int) -> np.dtype[Any]:
     """NumPy's dtype for a number of the library's."""
-    if code != _library.BF16:
-        return _OF_CODE[code]
+    known = _OF_CODE.get(code)
+    if known is not None:
+        return known
     try:
         import ml_dtypes
     except ImportError as missing:
@@ -54,16 +56,17 @@ def dtype_of(code: int) -> np.dtype[Any]:
             "pass out= with an array for it."
         ) from missing
     bfloat16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    _OF_CODE[_library.BF16] = bfloat16
     return bfloat16
 
 
 def of_ndarray(array: np.ndarray[Any, Any], code: int) -> View:
     """The memory of an array, which is copied if its strides are not whole elements."""
-    size = array.itemsize
-    stride = tuple([step // size for step in array.strides])
-    if tuple([step * size for step in stride]) != array.strides:
+    size, steps = array.itemsize, array.strides
+    if gcd(size, *steps) != size:
         array = np.ascontiguousarray(array)
-        stride = tuple([step // size for step in array.strides])
+        steps = array.strides
+    stride = tuple([step // size for step in steps])
     return View(array.__array_interface__["data"][0], code, array.shape, stride, array)
 
 
@@ -94,6 +97,10 @@ def logits_view(value: Any) -> View:
 
 def floats_view(value: Any, name: str, verb: str = "has") -> View:
     """Numbers that are computed with: f32, f64, bf16 or f16."""
+    if type(value) is np.ndarray:
+        known = LOGITS.get(value.dtype)
+        if known is not None:
+            return of_ndarray(value, known)
     if _is_foreign(value) and not isinstance(value, np.generic):
         return _dlpack.view(value, name)
     array = _to_ndarray(value, name)
@@ -110,6 +117,10 @@ def floats_view(value: Any, name: str, verb: str = "has") -> View:
 
 def labels_view(value: Any) -> View:
     """Labels: any integer type."""
+    if type(value) is np.ndarray:
+        known = _INTEGERS.get(value.dtype)
+        if known is not None:
+            return of_ndarray(value, known)
     if _is_foreign(value) and not isinstance(value, np.generic):
         return _dlpack.view(value, "labels")
     array = _to_ndarray(value, "labels")
@@ -156,7 +167,7 @@ def weight_view(value: Any, name: str) -> View:
             f"{name} has dtype {array.dtype}{_why(array)} but must be float32 or float64."
         )
     native = _native(array)
-    code = _LOGITS.get(native.dtype)
+    code = LOGITS.get(native.dtype)
     if code not in (_library.F32, _library.F64):
         native, code = native.astype(np.float64), _library.F64
     return of_ndarray(native, code)

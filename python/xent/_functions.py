@@ -11,6 +11,7 @@ import numpy as np
 
 from . import _call, _library
 from ._arrays import (
+    LOGITS,
     dtype_of,
     gradient_view,
     labels_view,
@@ -21,7 +22,7 @@ from ._arrays import (
 )
 from ._call import Settings, View
 from ._errors import ArgumentError
-from ._options import Options, choice, integer, settings_of
+from ._options import PLAIN, Options, choice, integer, settings_of
 from ._total import Total
 
 if TYPE_CHECKING:
@@ -30,32 +31,52 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 Loss = Union[float, Array]
 
-_F32 = np.dtype(np.float32)
 _I64 = np.dtype(np.int64)
 _Bytes = ctypes.c_char * 0
-_memory_of = _Bytes.from_buffer
-# So many logits at most stay on the calling thread anyway.
-_PLAIN_SIZE = 1 << 16
+_memory_of: Any = _Bytes.from_buffer
+_address = ctypes.addressof
 
 
-def _plain(logits: Any, labels: Any, with_grad: bool) -> Optional[tuple[float, Array]]:
-    """Mean loss and gradient of C-ordered f32 logits [rows, C] and i64 labels by the shortest way;
-    None if they are something else, or to be refused."""
-    if logits.dtype is not _F32 or labels.dtype is not _I64:
+def _plain(logits: Array, labels: Array, with_grad: bool) -> Optional[tuple[float, Array]]:
+    """Mean loss and gradient of a small batch, C-ordered logits [rows, C] and i64 labels, by the
+    shortest way; None if they are something else, or to be refused."""
+    dtype, shape = logits.dtype, logits.shape
+    code = LOGITS.get(dtype)
+    if code is None or labels.dtype is not _I64:
         return None
-    shape = logits.shape
-    if len(shape) != 2 or labels.shape != shape[:1] or not 0 < shape[0] * shape[1] <= _PLAIN_SIZE:
+    if (
+        len(shape) != 2
+        or labels.shape != shape[:1]
+        or not 0 < shape[0] * shape[1] <= _library.SMALL
+    ):
         return None
-    grad: Array = np.empty(shape if with_grad else 0, _F32)
+    grad: Array = np.empty(shape if with_grad else 0, dtype)
+    into = grad
+    if code == _library.BF16:  # of a type that it does not know NumPy gives no buffer
+        logits, into = logits.view(np.uint16), grad.view(np.uint16)
     try:
         x, y = _memory_of(logits), _memory_of(labels)
     except (TypeError, ValueError):  # read-only, or not in C order
         return None
-    dx = _memory_of(grad) if with_grad else None  # type: ignore[arg-type]
+    dx = _memory_of(into) if with_grad else None
+    if code != _library.F32:
+        return _plain_call(code, shape, (x, y, dx)), grad
     loss = ctypes.c_double()
     if _library.mean_loss_f32(x, y, shape[0], shape[1], dx, ctypes.byref(loss), None):
         return None
     return loss.value, grad
+
+
+def _plain_call(code: int, shape: tuple[int, ...], memory: tuple[Any, Any, Any]) -> float:
+    """Mean loss of logits and labels in memory, whose gradient goes to the last of it."""
+    x, y, dx = memory
+    with _call.take() as call:
+        call.tensor(_call.LOGITS, _address(x), code, shape, (shape[1], 1))
+        call.tensor(_call.LABELS, _address(y), _library.I64, shape[:1], (1,))
+        if dx is not None:
+            call.tensor(_call.GRAD, _address(dx), code, shape, (shape[1], 1))
+        call.run(PLAIN)
+        return call.loss()
 
 
 def _put_inputs(call: _call.Call, logits: View, labels: View, options: Any) -> None:
@@ -90,15 +111,15 @@ def _evaluate(
     settings, by_row = reduced_settings(options)
     x, y = logits_view(logits), labels_view(labels)
     rows = rows_like(y, x) if by_row else None
-    grad: Optional[Array] = None
-    if with_grad:
-        grad = np.empty(x.shape, dtype_of(x.dtype)) if out is None else out
+    grad: Optional[Array] = out
+    if with_grad and out is None:
+        grad = np.empty(x.shape, dtype_of(x.dtype))
     with _call.take() as call:
         _put_inputs(call, x, y, options)
         if rows is not None:
             call.view(_call.LOSS, own_view(rows))
-        if with_grad:
-            call.view(_call.GRAD, gradient_view(grad, x))
+        if grad is not None:
+            call.view(_call.GRAD, own_view(grad) if out is None else gradient_view(out, x))
         call.run(settings)
         return (call.loss() if rows is None else rows), grad, call.total()
 

@@ -8,6 +8,7 @@ from ctypes import c_char, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uin
 from pathlib import Path
 
 MAX_NDIM = 8
+SMALL = 1 << 16  # so many logits at most stay on the calling thread anyway
 OK = 0
 NOTHING_COUNTED = 5
 

@@ -31,7 +31,7 @@ class Options(TypedDict, total=False):
 
 
 NAMES = frozenset(Options.__annotations__)
-_PLAIN = Settings()
+PLAIN = Settings()
 _REDUCTION = {**_library.REDUCTION, "none": _library.REDUCTION["sum"]}
 
 
@@ -92,7 +92,7 @@ def ignored(value: Any) -> tuple[int, ...]:
 def settings_of(options: Mapping[str, Any]) -> Settings:
     """Options by name as the numbers of struct xent_options; "none" counts as a sum."""
     if not options:
-        return _PLAIN
+        return PLAIN
     for name in options:
         if name not in NAMES:
             raise TypeError(f"there is no option {name!r}; there are {', '.join(sorted(NAMES))}.")

@@ -88,14 +88,24 @@ def _batch(rows=50, classes=17, dtype=np.float32, seed=0):
     return rng.standard_normal((rows, classes)).astype(dtype), rng.integers(0, classes, rows)
 
 
+@pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("shape", [(1, 1), (32, 10), (7, 1000), (300, 300)])
-def test_the_short_way_gives_the_same_bits(shape):
-    logits, labels = _batch(*shape)
+def test_the_short_way_gives_the_same_bits(shape, dtype):
+    logits, labels = _batch(*shape, dtype)
     short = xent.cross_entropy_with_grad(logits, labels)
     general = xent.cross_entropy_with_grad(logits, labels, threads=-1)
     assert short[0] == general[0] == xent.cross_entropy(logits, labels)
     assert np.array_equal(short[1], general[1])
     assert isinstance(short[0], float) and isinstance(general[0], float)
+    assert short[1].dtype == general[1].dtype == logits.dtype
+    with pytest.raises(xent.LabelError, match=f" is {shape[1]}, but"):
+        xent.cross_entropy_with_grad(logits, labels * 0 + shape[1])
+    read_only = logits.copy()
+    read_only.flags.writeable = False
+    for same in (read_only, np.asfortranarray(logits), logits[:, None]):
+        again = xent.cross_entropy_with_grad(same, labels[:, None] if same.ndim == 3 else labels)
+        assert again[0] == short[0]
+        assert np.array_equal(again[1].reshape(shape), short[1])
 
 
 def test_any_threads_and_layout_give_the_same_bits():

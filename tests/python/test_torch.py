@@ -229,7 +229,8 @@ def test_logits_are_let_go_of():
     with torch.autograd.graph.saved_tensors_hooks(lambda t: t.detach().clone(), lambda t: t):
         loss = drop_in.cross_entropy(z := x * 1, y)
     alive, z = weakref.ref(z), None
-    assert alive() is None
+    if hasattr(torch._C._autograd, "_top_saved_tensors_default_hooks"):  # not in PyTorch 2.5
+        assert alive() is None
     loss.backward()
 
 
@@ -501,6 +502,121 @@ def test_the_short_way_and_the_operators_give_the_same_bits():
         torch.autograd.grad(late, x)[0],
         torch.autograd.grad(_eager.reduced(inputs, rows, 0, 0.0, False)[0], x)[0],
     )
+
+
+def _small(classes=10):
+    """What takes the shortest way."""
+    x, y, _ = _case({}, (32, classes), torch.float32)
+    return x, y.clamp(min=0)
+
+
+def _by_operators(x, y, **rows):
+    """The loss of the long way, by its name in the dispatcher."""
+    return _operators.plain.reduced(x, y, None, None, *Rows(**rows), 0, 0.0, True)[0]
+
+
+def test_the_shortest_way_is_taken_and_gives_the_same_bits():
+    for classes in (1, 10, 2048):
+        x, y = _small(classes)
+        short, long = _eager.mean(x, y, -100), _by_operators(x, y)
+        assert torch.equal(short, long) and short.dtype is torch.float32
+        for graph in (False, True):
+            ours = torch.autograd.grad(short, x, retain_graph=True, create_graph=graph)[0]
+            theirs = torch.autograd.grad(long, x, retain_graph=True, create_graph=graph)[0]
+            assert torch.equal(ours, theirs)
+        (of_ours,) = torch.autograd.grad(ours.square().sum(), x)
+        (of_theirs,) = torch.autograd.grad(theirs.square().sum(), x)
+        assert torch.equal(of_ours, of_theirs)
+        with torch.no_grad():
+            assert torch.equal(_eager.mean(x, y, -100), long)
+        assert torch.equal(_eager.mean(x.detach(), y, -100), long)
+
+
+def test_the_shortest_way_is_left_where_it_would_be_wrong():
+    x, y = _small()
+    ignored = y.clone()
+    ignored[3] = -100
+    wide = torch.randn(32, 2049)
+    for logits, labels, ignore_index in (
+        (x, ignored, -100),
+        (x, y, int(y[0])),
+        (x, y, True),
+        (x, y.int(), -100),
+        (x.double(), y, -100),
+        (x.t(), y[:10], -100),
+        (x[:, ::2], y % 5, -100),
+        (x, y[:31], -100),
+        (x, torch.stack([y, y], 1)[:, 0], -100),
+        (x[0], y[0], -100),
+        (x[:0], y[:0], -100),
+        (wide, y, -100),
+        (torch._neg_view(x), y, -100),
+        (x, torch._neg_view(y), -100),
+        (torch._efficientzerotensor((32, 10)), y, -100),
+        (x, y + 5, -100),
+    ):
+        assert _eager.mean(logits, labels, ignore_index) is None
+    for logits, labels in ((x, ignored), (x.double(), y), (x[:, ::2], y % 5), (x[0], y[0])):
+        ours = torch.autograd.grad(drop_in.cross_entropy(logits, labels), x)[0]
+        theirs = torch.autograd.grad(F.cross_entropy(logits, labels), x)[0]
+        torch.testing.assert_close(ours, theirs)
+    with pytest.raises(xent.LabelError, match="is 12, but the logits have 10 classes"):
+        drop_in.cross_entropy(x, torch.full_like(y, 12))
+    with pytest.raises(xent.ArgumentError, match="requires a gradient"):
+        drop_in.cross_entropy(x, y, label_smoothing=torch.zeros((), requires_grad=True))
+
+
+def test_the_shortest_way_and_what_becomes_of_its_inputs():
+    x, y = _small()
+    z = x * 1
+    expected = torch.autograd.grad(_by_operators(x, y), x)[0]
+    loss, made = drop_in.cross_entropy(z, y), y.clone()
+    with torch.no_grad():
+        z.zero_()
+    y.zero_()
+    assert torch.equal(torch.autograd.grad(loss, x, retain_graph=True)[0], expected)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        torch.autograd.grad(loss, x, create_graph=True)
+    with torch.inference_mode():  # such tensors count no changes
+        labels = made.clone()
+    (grad,) = torch.autograd.grad(drop_in.cross_entropy(x, labels), x)
+    assert torch.equal(grad, expected)
+    with torch.inference_mode():
+        assert drop_in.cross_entropy(x, labels) == F.cross_entropy(x, labels)
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        loss = drop_in.cross_entropy(x, made)
+    assert kept
+    assert torch.equal(torch.autograd.grad(loss, x)[0], expected)
+
+
+def test_large_gradients_ask_for_huge_pages(monkeypatch):
+    from xent import _pages
+
+    asked = []
+    monkeypatch.setattr(_pages, "_advise", lambda *words: asked.append(words))
+    for shape in ((8, 10), (1200, 1024)):
+        x, y, _ = _case({}, shape, torch.float32)
+        (grad,) = torch.autograd.grad(drop_in.cross_entropy(x, y), x)
+    ((begin, size, what),) = asked
+    first, last = grad.data_ptr(), grad.data_ptr() + grad.nbytes
+    assert begin % _pages.PAGESIZE == size % _pages.PAGESIZE == 0
+    assert first <= begin < first + _pages.PAGESIZE
+    assert last - _pages.PAGESIZE < begin + size <= last
+    assert what == 14
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16])
+def test_batches_of_upstreams(reduction, dtype):
+    """One of which looks like a tensor in memory."""
+    x, y, _ = _case({}, (6, 5), dtype)
+    loss = drop_in.cross_entropy(x, y, reduction=reduction)
+    upstream = torch.arange(1, 4, dtype=dtype).reshape(3, *[1] * loss.dim()).expand(3, *loss.shape)
+    (together,) = torch.autograd.grad(loss, x, upstream, retain_graph=True, is_grads_batched=True)
+    for one, found in zip(upstream, together):
+        (grad,) = torch.autograd.grad(loss, x, one, retain_graph=True)
+        torch.testing.assert_close(found, grad)
 
 
 @pytest.mark.parametrize("reduction", ["mean", "none"])

@@ -16,6 +16,7 @@ from typing import Any, Optional
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 from torch.nn import _reduction as _legacy
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
@@ -29,6 +30,7 @@ from . import _eager, _kernel
 from ._arguments import (
     BEYOND,
     are_classes,
+    are_floats,
     are_tensors,
     check_extras,
     is_numbers,
@@ -90,6 +92,15 @@ def cross_entropy(
             softcap=softcap, logit_scale=logit_scale, row_weight=row_weight,
             denominator=denominator, on_bad_label=on_bad_label, return_total=return_total,
         )  # fmt: skip
+    if not is_compiling() and type(input) is type(target) is Tensor:
+        given = (
+            weight, size_average, reduce, reduction, label_smoothing, z_loss, softcap, logit_scale,
+            row_weight, denominator, on_bad_label, return_total,
+        )  # fmt: skip
+        if given == _DEFAULTS and are_floats(label_smoothing, z_loss, softcap, logit_scale):
+            loss = _eager.mean(input, target, ignore_index)
+            if loss is not None:
+                return loss
     if size_average is not None or reduce is not None:
         reduction = _legacy.legacy_get_string(size_average, reduce)
     plain = (
@@ -120,6 +131,8 @@ def cross_entropy(
     return computed(inputs, rows, number, divisor, return_total)
 
 
+# What follows the target, ignore_index left out.
+_DEFAULTS = (None, None, None, "mean", 0.0, 0.0, 0.0, 1.0, None, None, "error", False)
 _WIDE = (torch.float32, torch.float64)
 
 

@@ -41,7 +41,8 @@ def no_tensor(function: str, needed: tuple[str, ...], **given: object) -> Except
     )
 
 
-def _are_floats(one: object, two: object, three: object, four: object) -> bool:
+def are_floats(one: object, two: object, three: object, four: object) -> bool:
+    """Whether these are numbers that need no conversion."""
     return type(one) is type(two) is type(three) is type(four) is float
 
 
@@ -75,7 +76,7 @@ def rows_of(
     if (
         on_bad_label == "error"
         and denominator is None
-        and _are_floats(label_smoothing, z_loss, softcap, logit_scale)
+        and are_floats(label_smoothing, z_loss, softcap, logit_scale)
     ):
         ignored = _ignored(ignore_index)
         return Rows(ignored, 0, label_smoothing, z_loss, softcap, logit_scale), 0.0

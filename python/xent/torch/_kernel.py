@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from ctypes import byref, c_double
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Optional
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from .. import _call, _library
 from .._errors import ArgumentError, XentError
+from .._pages import prefer_huge
 from . import _chain
 from ._chain import Gradients
 from ._spec import NONE, SUM, Inputs, Rows, class_axis, is_linear, loss_dtype
@@ -33,15 +35,15 @@ LABELS = {
 _CODE = {**LOGITS, **LABELS}
 
 
-def _keys(tensor: Tensor) -> int:
-    return int(torch._C._dispatch_keys(tensor).raw_repr())
+# Whatever torch.set_default_device says. A word would be looked up in each call.
+CPU = torch.device("cpu")
+_keys = torch._C._dispatch_keys
 
 
 def _keys_in_memory() -> frozenset[int]:
-    """On the CPU, whatever torch.set_default_device says."""
-    found = {_keys(torch.empty(0, dtype=dtype, device="cpu")) for dtype in LOGITS}
+    found = {_keys(torch.empty(0, dtype=dtype, device=CPU)).raw_repr() for dtype in LOGITS}
     with torch.inference_mode():
-        again = {_keys(torch.empty(0, dtype=dtype, device="cpu")) for dtype in LOGITS}
+        again = {_keys(torch.empty(0, dtype=dtype, device=CPU)).raw_repr() for dtype in LOGITS}
     return frozenset(found | again)
 
 
@@ -49,8 +51,9 @@ _IN_MEMORY = _keys_in_memory()
 
 
 def is_in_memory(tensor: Tensor) -> bool:
-    """Whether this tensor is numbers in memory, which nothing wraps or negates lazily."""
-    return _keys(tensor) in _IN_MEMORY
+    """Whether this tensor is numbers in memory, which nothing wraps or negates lazily. Its type and
+    properties do not tell: a batch of upstreams has those of one."""
+    return _keys(tensor).raw_repr() in _IN_MEMORY
 
 
 @lru_cache(maxsize=256)
@@ -144,9 +147,10 @@ def _refuse_the_rest(inputs: Inputs, rows: Rows) -> None:
 
 def _buffer(tensor: Tensor, place: int) -> Tensor:
     """Memory for a gradient: that of 16-bit weights is a sum over all rows, held wider."""
-    if place == _call.GRAD or tensor.dtype.itemsize > 2:  # that of the rows, or wide already
-        return torch.empty_like(tensor)
-    return torch.empty_like(tensor, dtype=torch.float32)
+    wide = place != _call.GRAD and tensor.dtype.itemsize == 2
+    made = torch.empty_like(tensor, dtype=torch.float32 if wide else None)
+    prefer_huge(made.data_ptr(), made.numel() * made.itemsize)
+    return made
 
 
 def _with_gradients(
@@ -184,6 +188,36 @@ def _composed(
     )
 
 
+def mean(
+    logits: Tensor, labels: Tensor, ignore_index: int, wanted: bool
+) -> Optional[tuple[Tensor, Gradients, bytes]]:
+    """As `reduced` for C-ordered f32 logits [rows, C] and i64 labels by the shortest way; None if
+    they are something else, or to be refused, or some rows are to be ignored."""
+    if logits.dim() != 2 or labels.dim() != 1:
+        return None
+    rows, classes = logits.shape
+    if (
+        labels.numel() != rows
+        or not 0 < rows * classes <= _library.SMALL
+        or 0 <= ignore_index < classes
+        or not (logits.is_contiguous() and labels.is_contiguous())
+    ):
+        return None
+    grad = torch.empty_like(logits) if wanted else None
+    loss = c_double()
+    if _library.mean_loss_f32(
+        logits.data_ptr(),
+        labels.data_ptr(),
+        rows,
+        classes,
+        None if grad is None else grad.data_ptr(),
+        byref(loss),
+        None,
+    ):
+        return None
+    return torch.scalar_tensor(loss.value, dtype=torch.float32, device=CPU), (grad,), b""
+
+
 def reduced(
     inputs: Inputs,
     rows: Rows,
@@ -196,21 +230,22 @@ def reduced(
     try:
         with _call.take() as call:
             grads = _with_gradients(call, inputs, rows, reduction, denominator, wanted)
-            loss = torch.scalar_tensor(call.loss(), dtype=loss_dtype(inputs), device="cpu")
+            loss = torch.scalar_tensor(call.loss(), dtype=loss_dtype(inputs), device=CPU)
             return loss, grads, call.total() if with_total else b""
     except ArgumentError:
         if not is_odd(inputs[-2]):
             raise
         _refuse_the_rest(inputs, rows)
-        loss = _chain.loss(inputs, rows, reduction, denominator)
-        return loss, _composed(inputs, rows, reduction, denominator, wanted), _NO_TOTAL
+        with torch.no_grad():
+            loss = _chain.loss(inputs, rows, reduction, denominator)
+            return loss, _composed(inputs, rows, reduction, denominator, wanted), _NO_TOTAL
 
 
 def by_row(inputs: Inputs, rows: Rows) -> tuple[Tensor, bytes]:
     """The losses of the rows, and struct xent_total."""
     final = loss_dtype(inputs)
     dtype = torch.float64 if final == torch.float64 else torch.float32
-    losses = torch.empty(inputs[-3].shape, dtype=dtype, device="cpu")
+    losses = torch.empty(inputs[-3].shape, dtype=dtype, device=CPU)
     try:
         with _call.take() as call:
             _put(call, (_call.LOSS,), (losses,))

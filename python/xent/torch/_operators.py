@@ -27,6 +27,7 @@ _ROWS = (
 )
 _TOTAL_LENGTH = 16
 
+_keeps_graph = torch._C._autograd._get_current_graph_task_keep_graph
 _library = torch.library.Library("xent", "DEF")
 
 
@@ -49,7 +50,7 @@ def scaled(grads: Gradients, upstream: Tensor) -> Gradients:
         not torch.compiler.is_compiling()
         and not torch.is_grad_enabled()
         and _is_one(upstream)
-        and not torch._C._autograd._get_current_graph_task_keep_graph()
+        and not _keeps_graph()
     ):
         return grads
     return tuple([None if grad is None else grad * upstream for grad in grads])
