@@ -11,9 +11,10 @@ programs=(on_isa ticks instructions sweep test_train_hashes test_plain_calls tes
 commands=('on_isa avx512 true' test_train_hashes test_plain_calls 'XENT_CASES=50 test_differential'
     'sweep load 1 bits' 'sweep store 65537 bits' 'sweep narrow 65537 bits')
 if [ "${1:-}" = --all ]; then
-    programs+=(test_hashes test_train test_linear_forward test_stage)
+    programs+=(test_hashes test_train test_linear_forward test_stage test_product test_past_caches)
     commands+=('same test_hashes' 'XENT_CASES=500 test_differential' 'XENT_CASES=200 test_linear'
-        'XENT_SHORT=1 test_train' test_linear_forward test_stage)
+        'XENT_CASES=100 test_product' 'XENT_SHORT=1 test_train' test_linear_forward test_stage
+        test_past_caches)
 fi
 
 if [ "$(uname -m)" != x86_64 ]; then
