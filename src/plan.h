@@ -44,9 +44,9 @@ struct plan {
     bool keeps_in_place; /* .. and is kept in the gradient's own memory */
     int32_t split;       /* ALONG: tasks that share the blocks of one row */
     const struct known_rows *known; /* not ACROSS; NULL: logits are read */
-    bool streams;        /* ALONG: the gradient is written past the caches */
-    bool again;          /* .. and E is not kept, but computed again */
-    size_t scratch_size; /* bytes that one task needs */
+    bool streams;                   /* ALONG: the gradient is written past the caches */
+    bool again;                     /* .. and E is not kept, but computed again */
+    size_t scratch_size;            /* bytes that one task needs */
 };
 
 /* Rows whose losses and weights are summed in order into one total, before totals are merged in

@@ -23,7 +23,8 @@ _functorch_is_active: Callable[[], bool] = torch._C._are_functorch_transforms_ac
 _is_included = torch._C._dispatch_tls_is_dispatch_key_included
 _is_tracing = torch._C._is_tracing
 _keeps_graph = torch._C._autograd._get_current_graph_task_keep_graph
-# PyTorch 2.5 does not tell whether there are hooks for saved tensors, which inputs then do not go to.
+# PyTorch 2.5 does not tell whether there are hooks for saved tensors, to which inputs then do not
+# go.
 _top_hooks = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", lambda _: None)
 _PRE_DISPATCH = torch._C.DispatchKey.PreDispatch
 
