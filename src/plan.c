@@ -141,7 +141,7 @@ void make_plan(struct plan *plan, const layout *shape, const xent_options *optio
     plan->keeps_terms = is_logits && (outputs->grad || outputs->probability);
     bool are_lanes = lane_size(plan) == dtype_size(shape->logits.dtype);
     plan->streams = streams_gradient(plan, outputs);
-    plan->again = plan->streams && are_lanes && classes > ROOM_FOR_TERMS / lane_size(plan);
+    plan->again = plan->streams && classes > ROOM_FOR_TERMS / lane_size(plan);
     plan->keeps_terms &= !plan->again;
     plan->keeps_in_place = outputs->grad && are_lanes && !plan->streams;
     plan->stage_rows = choose_stage_rows(plan, outputs);

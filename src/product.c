@@ -311,7 +311,7 @@ static void choose_way(struct part *part) {
     const matrix *a = &product->a, *b = &product->b;
     const int64_t lane = part->lane, width = part->by->columns, height = part->by->rows;
     part->depth = PRODUCT_DEPTH;
-    if (part->block)
+    if (part->block || product->columns == 0)
         return;
     part->reads_a =
         are_lanes(a, lane) && b->element_size == lane && product->columns <= FEW_TILES * width;

@@ -17,6 +17,7 @@ static const struct shape {
     {1, 1, 1},      {13, 10, 784},  {37, 16, 300},  {25, 64, 700},  {300, 3, 40}, {8, 10, 20000},
     {14, 60, 4500}, {10, 37, 256},  {24, 100, 255}, {10, 784, 256}, {5, 48, 1},   {300, 130, 7},
     {530, 70, 33},  {70, 1100, 10}, {40, 65, 600},  {48, 33, 300},  {3, 64, 256}, {24, 128, 200},
+    {9, 0, 20},     {9, 20, 0},     {0, 9, 20},
 };
 
 /* What varies from case to case. */
@@ -53,7 +54,7 @@ static void put_number(int32_t dtype, char *lanes, int64_t i, double value) {
 }
 
 static char *draw_lanes(const struct way *way, int64_t count, int crooked, uint64_t *dice) {
-    char *lanes = malloc((size_t)(count * (way->dtype == XENT_F64 ? 8 : 4) + crooked));
+    char *lanes = malloc((size_t)(count * (way->dtype == XENT_F64 ? 8 : 4) + crooked + 1));
     if (!lanes)
         abort();
     for (int64_t i = 0; i < count; i++)
@@ -66,7 +67,7 @@ static matrix draw_matrix(const struct way *way, int64_t rows, int64_t columns, 
                           char **memory, uint64_t *dice) {
     const int64_t lines = turned ? columns : rows, length = turned ? rows : columns;
     const int64_t pitch = length + way->gap;
-    *memory = draw_lanes(way, (lines - 1) * pitch + length, way->crooked, dice);
+    *memory = draw_lanes(way, lines > 0 ? (lines - 1) * pitch + length : 0, way->crooked, dice);
     return (matrix){.data = *memory + way->crooked,
                     .kernels = xent_kernels_for(way->dtype),
                     .element_size = way->dtype == XENT_F64 ? 8 : 4,
@@ -106,7 +107,7 @@ static void make(struct made *made, const struct shape *shape, const struct way 
     made->start = draw_lanes(way, shape->columns, 0, dice);
     made->product.start = way->starts ? made->start : NULL;
     made->product.out = made->out = draw_lanes(way, count, 0, dice);
-    made->expected = malloc(made->out_size);
+    made->expected = malloc(made->out_size + 1);
     if (!made->expected)
         abort();
     memcpy(made->expected, made->out, made->out_size);

@@ -4,16 +4,6 @@
  * [class][ACROSS]; one call of the functions on a "group" does the WIDTH rows that begin at its
  * pointers. */
 
-/* Whether four classes of a row at a time can be exchanged with a tile. */
-static inline bool NAME(in_fours)(int64_t n, int64_t class_stride) {
-#ifdef FOURS
-    return class_stride == 1 && n >= 4;
-#else
-    (void)n, (void)class_stride;
-    return false;
-#endif
-}
-
 /* n classes of rows that lie anywhere, `step` bytes from each other, into tile. */
 static inline void NAME(gather)(const void *const *from, int64_t n, int64_t step, LANE *tile) {
     ELEM gathered[LONG_TILE * WIDTH];
@@ -45,7 +35,7 @@ static void NAME(pack)(const void *const *x, bool neighbours, int rows, int64_t 
         from = moved;
     }
 #ifdef FOURS
-    if (NAME(in_fours)(n, class_stride)) {
+    if (class_stride == 1 && n >= 4) {
         fours_to_tile(from, n, LOAD_FOURS, tile, ACROSS);
         return;
     }
@@ -217,7 +207,7 @@ static void NAME(grad_group)(const LANE *tile, int rows, int64_t n, const tile_b
         return;
     }
 #ifdef FOURS
-    if (NAME(in_fours)(n, class_stride)) {
+    if (class_stride == 1 && n >= 4) {
         NAME(write_fours)(tile, rows, n, by, g);
         return;
     }
