@@ -158,8 +158,8 @@ lint() {
     step header-c++11 check_header g++ c++ c++11
 }
 
-# The thread sanitizer sees the tests that start threads, on the best instruction set; hashes only repeat what these do,
-# and guard is about memory.
+# The thread sanitizer sees the tests that start threads, on the best instruction set; hashes, products, the stage and the
+# way past the caches only repeat what these do, and guard is about memory.
 sanitizers() {
     local -x XENT_SHORT=1
     local -x ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1:die_after_fork=0
@@ -168,7 +168,7 @@ sanitizers() {
         suite asan $short_cases -LE slow
     step build-tsan configure tsan -DXENT_CLI=OFF -DXENT_EXAMPLES=OFF -DCMAKE_BUILD_TYPE=None \
         -DCMAKE_C_FLAGS="-O1 -g1 -fsanitize=thread" &&
-        suite tsan $short_cases -L threads -E 'hashes|guard|[.]scalar$'
+        suite tsan $short_cases -L threads -E 'hashes|product|stage|past_caches|guard|[.]scalar$'
 }
 
 emulated() {

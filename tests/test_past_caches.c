@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -43,13 +44,15 @@ static void check_shape(const char *name, int32_t dtype, int64_t rows, int64_t c
 static void kept(void **state) {
     (void)state;
     check_shape("plain", XENT_F32, 8500, 1000);
-    check_shape("bad-ignored", XENT_F64, 1100, 4000);
+    if (!getenv("XENT_SHORT")) /* as under sanitizers */
+        check_shape("bad-ignored", XENT_F64, 1100, 4000);
 }
 
 static void computed_again(void **state) {
     (void)state;
-    check_shape("plain", XENT_F64, 1000, 4300);
     check_shape("scale", XENT_F32, 260, 33000);
+    if (!getenv("XENT_SHORT"))
+        check_shape("plain", XENT_F64, 1000, 4300);
 }
 
 int main(void) {
