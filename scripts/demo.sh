@@ -79,8 +79,8 @@ say "Training a softmax classifier on the digits (examples/train_digits.c)"
 show build/release/examples/train_digits $digits
 
 say "The same from the shell, with L-BFGS: a model of 1,297 digits, scored on the 500 that it has not seen"
-tail -c +129 $digits/features.npy | head -c $((1297 * 64)) >$out/x.bin
-tail -c +129 $digits/labels.npy | head -c $((1297 * 8)) >$out/y.bin
+head -c $((128 + 1297 * 64)) $digits/features.npy | tail -c $((1297 * 64)) >$out/x.bin
+head -c $((128 + 1297 * 8)) $digits/labels.npy | tail -c $((1297 * 8)) >$out/y.bin
 tail -c $((500 * 64)) $digits/features.npy >$out/held_out_x.bin
 tail -c $((500 * 8)) $digits/labels.npy >$out/held_out_y.bin
 learn $out/x.bin "$out/y.bin --dtype u8 --shape 1297,64 --labels-dtype i64 --labels-shape 1297" \
