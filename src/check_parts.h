@@ -43,8 +43,7 @@ void list_outputs(const xent_outputs *outputs, named_tensor list[OUTPUTS]);
 
 /* Whether logits [N, C], labels [N] and the gradient, if any, are each in one piece, not empty, of
  * right dtypes and apart (or the gradient in place), and there is nothing else but options without
- * tensors: true only where all rules but those of check_options
- * and check_labels hold. */
+ * tensors: true only where all rules but those of check_options and check_labels hold. */
 bool is_plain_call(const xent_tensor *logits, const xent_tensor *labels,
                    const xent_options *options, const xent_outputs *outputs);
 

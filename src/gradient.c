@@ -152,7 +152,7 @@ static void write_blocks(void *data, int64_t first, int64_t end) {
         else if (has_gradient(rows, job->row))
             stream_block(job, b, blend);
     }
-    if (plan->streams && plan->split > 1)
+    if (plan->streams && plan->split > 1) /* else run_rows does so, once for all its rows */
         plan->kernels->fence();
 }
 

@@ -90,6 +90,8 @@ static size_t blocks_size(const struct plan *plan) {
 }
 
 static size_t terms_size(const struct plan *plan) {
+    _Static_assert(MOST_ROWS * TILE >= ACROSS * LONG_TILE,
+                   "a long tile fits the room of short ones");
     if (plan->way == WAY_ACROSS)
         return (size_t)(MOST_ROWS * TILE * lane_size(plan));
     if (plan->way == WAY_BENT || !plan->keeps_terms || plan->keeps_in_place)

@@ -64,7 +64,8 @@ struct scratch {
     xent_stats *blocks;          /* ALONG: [phase_rows][blocks] */
     xent_stats_columns *columns; /* ACROSS: [blocks] */
     void *terms;                 /* ALONG, not kept in place: lanes [phase_rows][C];
-                                    ACROSS: lanes [MOST_ROWS/ACROSS][TILE][ACROSS] */
+                                    ACROSS: lanes [MOST_ROWS/ACROSS][TILE][ACROSS], or
+                                    [LONG_TILE][ACROSS] */
     void *stage;                 /* elements [C][stage_pitch] of stage_rows rows */
 };
 

@@ -107,7 +107,8 @@ static void write_rows(const layout *shape, const struct rows *rows) {
     write_integers(&shape->prediction, rows, rows->prediction);
 }
 
-/* An uncounted row has prediction -1 and a negative label. */
+/* An uncounted row has prediction -1 and a negative label. Where there is none, what differs is
+ * counted by signs: any vector has those, but few can compare 64 bits. */
 static void count_correct(const struct rows *rows, xent_total *total) {
     int64_t correct = 0, apart = 0;
     for (int i = 0; rows->all_counted && i < rows->count; i++) {
@@ -202,7 +203,7 @@ void run_rows(const struct plan *plan, int64_t first, int64_t count, void *memor
         run_stages(plan, scratch, first, count, &losses, total);
     else
         run_steps(plan, scratch, first, count, &losses, total);
-    if (plan->streams)
+    if (plan->streams) /* once, not for each row: a fence waits for all that was written */
         plan->kernels->fence();
     finish_sum(&losses, count, &total->loss_sum, &total->loss_sum_low);
 }

@@ -352,3 +352,21 @@ const char *difference(const answer *one, const answer *other) {
         return "total";
     return row_difference(one, 0, other);
 }
+
+int find_difference(const problem *made, const arrangement *as, const arrangement *arrangements,
+                    int count, const char **what) {
+    answer wanted = solve(made, as);
+    int differs = -1;
+    for (int i = 0; i < count && differs < 0; i++) {
+        arrangement how = arrangements[i];
+        how.left_out = as->left_out;
+        answer found = solve(made, &how);
+        *what = difference(&wanted, &found);
+        if (!*what && found.strayed)
+            *what = "bytes that no output owns";
+        differs = *what ? i : -1;
+        free_answer(&found);
+    }
+    free_answer(&wanted);
+    return differs;
+}

@@ -53,6 +53,10 @@ void free_answer(answer *found);
 /* What the two disagree in: NULL if in nothing. Compared are the outputs that both have, and the
  * total if both have it. */
 const char *difference(const answer *one, const answer *other);
+/* Which of count arrangements of a problem has another answer than `as`, all without as's left_out,
+ * or strays; -1: none. *what: in what. */
+int find_difference(const problem *made, const arrangement *as, const arrangement *arrangements,
+                    int count, const char **what);
 /* The same for rows [first, first + part's rows) of `whole`; totals are not compared. */
 const char *row_difference(const answer *whole, int64_t first, const answer *part);
 
