@@ -43,21 +43,35 @@ static void NAME(pack)(const void *const *x, bool neighbours, int rows, int64_t 
     NAME(gather)(from, n, step, tile);
 }
 
+/* One more class of a group's rows. */
+static inline __attribute__((always_inline)) void NAME(take_class)(vec a, vec class, vec *max,
+                                                                   vec *arg) {
+    *arg = v_select(v_lt(*max, a), class, *arg);
+    *max = v_max(a, *max);
+}
+
 /* arg, max and poisoned of a group's rows. Classes [first, first + n) of the block are in tile. */
-static void NAME(group_largest)(const LANE *tile, int64_t first, int64_t n, group *rows) {
+static inline void NAME(group_largest)(const LANE *tile, int64_t first, int64_t n, group *rows) {
+    const vec one = v_set(1);
     vec max = rows->max, arg = rows->arg, class = v_set((LANE)first);
     mask bad = rows->bad;
-    for (int64_t c = 0; c < n; c++) {
-        vec a = v_load(tile + c * ACROSS);
-        mask larger = v_lt(max, a);
-        bad = v_or(bad, v_bad(a));
-        max = v_max(a, max);
-        arg = v_select(larger, class, arg);
-        class = v_add(class, v_set(1));
+    if (n % 2 == 1) {
+        vec a = v_load(tile);
+        bad = v_or(bad, v_unordered(a, a));
+        NAME(take_class)(a, class, &max, &arg);
+        class = v_add(class, one);
+    }
+    for (const LANE *at = tile + n % 2 * ACROSS; at < tile + n * ACROSS; at += 2 * ACROSS) {
+        vec a = v_load(at), b = v_load(at + ACROSS);
+        bad = v_or(bad, v_unordered(a, b));
+        NAME(take_class)(a, class, &max, &arg);
+        class = v_add(class, one);
+        NAME(take_class)(b, class, &max, &arg);
+        class = v_add(class, one);
     }
     rows->max = max;
     rows->arg = arg;
-    rows->bad = bad;
+    rows->bad = v_or(bad, v_eq(max, v_set(INFINITY)));
 }
 
 /* Turns tile into E; adds to the sums, of which those that `first` is the first to reach begin with

@@ -2,7 +2,8 @@
  * The kernels for one row's consecutive classes, once per element type. Expects, besides the words
  * of a lane:
  *   ELEM, LOAD, STORE   the element type, and WIDTH elements to and from lanes
- *   LOAD_SOME, STORE_SOME   the same of fewer
+ *   STORE_TWO           2*WIDTH elements from the lanes of two vectors
+ *   LOAD_SOME, STORE_SOME   the same of fewer as LOAD and STORE
  *   LOAD_FOURS, STORE_FOURS   of four each of several rows (transpose_template.h)
  *   LOWEST              -inf as an element
  *   NAME(word)          word with the element type and the instruction set after it */
@@ -31,68 +32,68 @@ static inline LANE NAME(one)(const unsigned char *x, int64_t i) {
     return first_lane(NAME(load)(x, i, i + 1));
 }
 
-/* The largest element that each lane has met, and minus the number of the step where it first
- * did. */
-struct NAME(lead) {
-    vec max, step;
-};
-
-static inline struct NAME(lead) NAME(take_lead)(struct NAME(lead) lead, vec a, vec step) {
-    mask larger = v_lt(lead.max, a);
-    return (struct NAME(lead)){v_max(a, lead.max), v_select(larger, step, lead.step)};
-}
-
-/* Four vectors at a time hide the latency of one. */
+/* Four vectors a step: the largest element that each lane has met, and minus the number of the step
+ * where it first did. */
 struct NAME(search) {
-    struct NAME(lead) lead[4];
-    mask bad;
-    vec step;
+    vec max, step, now;
+    mask unordered;
 };
 
 static inline struct NAME(search) NAME(begin_search)(void) {
-    const struct NAME(lead) none = {v_set(-INFINITY), v_set(0)};
-    return (struct NAME(search)){{none, none, none, none}, v_bad(v_set(0)), v_set(0)};
+    const vec zero = v_set(0);
+    return (struct NAME(search)){v_set(-INFINITY), zero, zero, v_unordered(zero, zero)};
 }
 
-/* The next step: four vectors that are `apart` elements apart. */
-static inline __attribute__((always_inline)) void
-NAME(search_four)(struct NAME(search) * s, const unsigned char *x, int64_t apart) {
-    for (int i = 0; i < 4; i++) {
-        vec a = LOAD(x + i * apart * (int64_t)sizeof(ELEM));
-        s->bad = v_or(s->bad, v_bad(a));
-        s->lead[i] = NAME(take_lead)(s->lead[i], a, s->step);
-    }
-    s->step = v_sub(s->step, v_set(1));
+static inline __attribute__((always_inline)) void NAME(search_step)(struct NAME(search) * s,
+                                                                    const vec *four) {
+    vec max = v_max(v_max(four[0], four[1]), v_max(four[2], four[3]));
+    s->unordered = v_or(s->unordered, v_unordered(four[0], four[1]));
+    s->unordered = v_or(s->unordered, v_unordered(four[2], four[3]));
+    s->step = v_select(v_lt(s->max, max), s->now, s->step);
+    s->max = v_max(max, s->max);
+    s->now = v_sub(s->now, v_set(1));
 }
 
-/* What was found, where a step is `stride` elements and its vectors are `apart`. */
-static inline xent_lead NAME(end_search)(const struct NAME(search) * s, int stride, int apart) {
-    vec max = v_max(v_max(s->lead[0].max, s->lead[1].max), v_max(s->lead[2].max, s->lead[3].max));
-    LANE largest = v_max_lane(max);
-    vec place = v_set(-INFINITY); /* minus the first index of the largest, where a lane has it */
-    for (int i = 0; i < 4; i++) {
-        vec first = v_sub(v_set((LANE)(-i * apart)), lane_numbers());
-        first = v_fma(s->lead[i].step, v_set((LANE)stride), first);
-        mask is_largest = v_eq(s->lead[i].max, v_set(largest));
-        place = v_max(place, v_select(is_largest, first, v_set(-INFINITY)));
+/* The next step, which begins at x. */
+static inline __attribute__((always_inline)) void NAME(search_four)(struct NAME(search) * s,
+                                                                    const unsigned char *x) {
+    vec four[4];
+    for (int i = 0; i < 4; i++)
+        four[i] = LOAD(x + i * WIDTH * (int64_t)sizeof(ELEM));
+    NAME(search_step)(s, four);
+}
+
+/* What was found in x. +inf is larger than all else, NaN unordered; the largest element is in the
+ * first step in which any lane met it. */
+static inline xent_lead NAME(end_search)(const struct NAME(search) * s, const unsigned char *x,
+                                         int64_t n) {
+    LANE largest = v_max_lane(s->max);
+    xent_lead lead = {.known = true, .arg = -1};
+    lead.poisoned = v_any(s->unordered) || largest == (LANE)INFINITY;
+    if (largest == -(LANE)INFINITY)
+        return lead;
+    mask is_largest = v_eq(s->max, v_set(largest));
+    vec first = v_select(is_largest, s->step, v_set(-INFINITY));
+    for (int64_t i = (int64_t)-v_max_lane(first) * 4 * WIDTH; i < n && lead.arg < 0; i += WIDTH) {
+        mask found = v_eq(NAME(load)(x, i, n), v_set(largest));
+        if (v_any(found))
+            lead.arg = i + v_first(found);
     }
-    bool any = largest > -(LANE)INFINITY;
-    return (xent_lead){
-        .known = true, .poisoned = v_any(s->bad), .arg = any ? (int64_t)-v_max_lane(place) : -1};
+    return lead;
 }
 
 static xent_lead NAME(search)(const unsigned char *x, int64_t n) {
     struct NAME(search) s = NAME(begin_search)();
     int64_t i = 0;
     for (; i + 4 * WIDTH <= n; i += 4 * WIDTH)
-        NAME(search_four)(&s, x + i * (int64_t)sizeof(ELEM), WIDTH);
-    for (; i < n; i += WIDTH) {
-        vec a = NAME(load)(x, i, n);
-        s.bad = v_or(s.bad, v_bad(a));
-        s.lead[0] = NAME(take_lead)(s.lead[0], a, s.step);
-        s.step = v_sub(s.step, v_set((LANE)0.25));
+        NAME(search_four)(&s, x + i * (int64_t)sizeof(ELEM));
+    if (i < n) {
+        vec four[4];
+        for (int j = 0; j < 4; j++)
+            four[j] = i + j * WIDTH < n ? NAME(load)(x, i + j * WIDTH, n) : v_set(-INFINITY);
+        NAME(search_step)(&s, four);
     }
-    return NAME(end_search)(&s, 4 * WIDTH, WIDTH);
+    return NAME(end_search)(&s, x, n);
 }
 
 /* A block whose E are wanted; the flags are constants wherever it is inlined. */
@@ -101,17 +102,16 @@ struct NAME(sweep) {
     unsigned char *e; /* NULL: E is not kept */
     int64_t n;
     bool keep, shifted;
-    vec high, low, shift, base, floor;
+    vec high, low, shift, base;
 };
 
 static inline __attribute__((always_inline)) vec NAME(term)(const struct NAME(sweep) * s, vec x) {
-    return exp2_term(s->shifted ? v_sub(x, s->shift) : x, s->high, s->low, s->base, s->floor);
+    return exp2_term(s->shifted ? v_sub(x, s->shift) : x, s->high, s->low, s->base);
 }
 
 static inline __attribute__((always_inline)) vec NAME(keep_term)(const struct NAME(sweep) * s,
                                                                  int64_t i) {
     vec e = NAME(term)(s, LOAD(s->x + i * (int64_t)sizeof(ELEM)));
-    __builtin_prefetch(s->x + (i + 3 * s->n) * (int64_t)sizeof(ELEM));
     if (s->keep)
         v_store(s->e + i * (int64_t)sizeof(LANE), e);
     return e;
@@ -123,7 +123,6 @@ NAME(add_terms)(const struct NAME(sweep) * s, int64_t i, bool first, bool last, 
     vec x = last ? NAME(load)(s->x, i, s->n) : LOAD(s->x + i * (int64_t)sizeof(ELEM));
     vec e = NAME(term)(s, x);
     LANE *part = parts + i % PARTS;
-    __builtin_prefetch(s->x + (i + 3 * s->n) * (int64_t)sizeof(ELEM));
     if (s->keep && last)
         store_lanes(s->e, i, s->n, e);
     else if (s->keep)
@@ -152,25 +151,35 @@ static inline __attribute__((always_inline)) struct NAME(sweep)
                                 .high = v_set(at.log2e.high),
                                 .low = v_set(at.log2e.low),
                                 .shift = v_set(at.shift),
-                                .base = v_set(at.base),
-                                .floor = v_set(at.base - FLUSH)};
+                                .base = v_set(at.base)};
+}
+
+/* The share of step i / WIDTH of PARTS / WIDTH in fetching the block after the next two. */
+static inline __attribute__((always_inline)) void NAME(fetch_ahead)(const struct NAME(sweep) * s,
+                                                                    int64_t i) {
+    enum { SHARE = BLOCK * sizeof(ELEM) / PARTS * WIDTH, LINE = 64 };
+    const unsigned char *share = s->x + 3 * BLOCK * (int64_t)sizeof(ELEM) + i / WIDTH * SHARE;
+    for (int64_t at = 0; at < SHARE; at += LINE)
+        __builtin_prefetch(share + at);
 }
 
 /* E of a whole block into its partial sums, each a chain of four; if `ahead`, searches the block
  * that follows meanwhile: what computes E leaves room for it. */
 static inline __attribute__((always_inline)) void
 NAME(sum_block)(const struct NAME(sweep) * s, bool ahead, xent_lead *lead, LANE *parts) {
+    const unsigned char *next = s->x + BLOCK * (int64_t)sizeof(ELEM);
     struct NAME(search) search = NAME(begin_search)();
     for (int64_t i = 0; i < PARTS; i += WIDTH) {
         vec sum = NAME(keep_term)(s, i);
+        NAME(fetch_ahead)(s, i);
         for (int64_t j = i + PARTS; j < BLOCK; j += PARTS)
             sum = v_add(sum, NAME(keep_term)(s, j));
         v_store(parts + i, sum);
         if (ahead)
-            NAME(search_four)(&search, s->x + (i + BLOCK) * (int64_t)sizeof(ELEM), PARTS);
+            NAME(search_four)(&search, next + 4 * i * (int64_t)sizeof(ELEM));
     }
     if (ahead)
-        *lead = NAME(end_search)(&search, WIDTH, PARTS);
+        *lead = NAME(end_search)(&search, next, BLOCK);
 }
 
 /* The same of a block of any length. */
@@ -266,9 +275,10 @@ static void NAME(grad)(const void *e, int64_t n, double a, void *g) {
     const LANE *terms = e;
     unsigned char *to = g;
     int64_t i = 0;
-    for (; i + WIDTH <= n; i += WIDTH)
-        STORE(to + i * (int64_t)sizeof(ELEM), v_mul(factor_a, v_load(terms + i)));
-    if (i < n)
+    for (; i + 2 * WIDTH <= n; i += 2 * WIDTH)
+        STORE_TWO(to + i * (int64_t)sizeof(ELEM), v_mul(factor_a, v_load(terms + i)),
+                  v_mul(factor_a, v_load(terms + i + WIDTH)));
+    for (; i < n; i += WIDTH)
         NAME(store)(to, i, n, v_mul(factor_a, load_lanes(e, i, n)));
 }
 

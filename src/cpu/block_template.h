@@ -64,15 +64,15 @@ static inline LANE first_lane(vec a) {
     return lanes[0];
 }
 
-/* What the E of one row's block refer to: E = 2^((x - shift)*log2e - k), base = MAGIC + k. */
+/* What the E of one row's block refer to: E = 2^((x - shift)*log2e - k), base = MAGIC - k. */
 struct reference {
     factor log2e;
     LANE shift, base;
 };
 
-/* MAGIC + the k of a maximum, the very n that exp2_term finds for it */
-static inline LANE base_of(LANE max, LANE high) {
-    return first_lane(v_fma(v_set(max), v_set(high), v_set(MAGIC)));
+/* The k of a maximum: the integer next to it times L */
+static inline vec k_of(vec max, vec high) {
+    return v_sub(v_fma(max, high, v_set(MAGIC)), v_set(MAGIC));
 }
 
 /* Sets k and shifted of stats whose arg and max are known. */
@@ -82,8 +82,9 @@ static struct reference refer_to(xent_stats *stats, double scale) {
     if (stats->shifted) {
         at.shift = (LANE)stats->max;
     } else {
-        at.base = base_of((LANE)stats->max, at.log2e.high);
-        stats->k = (int64_t)(at.base - (LANE)MAGIC);
+        LANE k = first_lane(k_of(v_set((LANE)stats->max), v_set(at.log2e.high)));
+        at.base = (LANE)MAGIC - k;
+        stats->k = (int64_t)k;
     }
     return at;
 }
@@ -103,14 +104,14 @@ static inline vec clear_lane(vec a, int64_t lane) {
 typedef struct group {
     vec max, arg; /* arg as a number; -1: none */
     mask bad, shifted;
-    vec high, low, shift, base, floor;
+    vec high, low, shift, base;
 } group;
 
 /* As of rows without classes. */
 static inline void begin_group(group *rows) {
     rows->max = v_set(-INFINITY);
     rows->arg = v_set(-1);
-    rows->bad = v_bad(v_set(0));
+    rows->bad = v_unordered(v_set(0), v_set(0));
 }
 
 /* Which rows' E are shifted; `size` is |max|, or 0 without one. */
@@ -134,14 +135,12 @@ static inline void group_refer(group *rows, double scale) {
     centre = v_select(rows->shifted, zero, centre);
     rows->high = v_set(log2e.high);
     rows->low = v_set(log2e.low);
-    rows->base = v_fma(centre, rows->high, v_set(MAGIC));
-    rows->floor = v_sub(rows->base, v_set(FLUSH));
+    rows->base = v_sub(v_set(MAGIC), k_of(centre, rows->high));
 }
 
 /* shifts: some row may be shifted. */
 static inline __attribute__((always_inline)) vec group_term(vec x, const group *rows, bool shifts) {
-    return exp2_term(shifts ? v_sub(x, rows->shift) : x, rows->high, rows->low, rows->base,
-                     rows->floor);
+    return exp2_term(shifts ? v_sub(x, rows->shift) : x, rows->high, rows->low, rows->base);
 }
 
 /* n classes of a group's rows in a tile become E. */
@@ -177,37 +176,77 @@ static wide fold_group(const vec *parts, int64_t n) {
     return fold_wide(sums, n, PARTS);
 }
 
-/* Class c of a tile, 0 in the rows whose arg it is. */
-static inline wide rest_of_tile(const LANE *tile, int64_t c, vec arg) {
-    mask is_top = v_eq(v_set((LANE)c), arg);
-    return v_widen(v_clear(is_top, v_load(tile + c * ACROSS)));
+/* Class c of a tile, 0 in some rows. */
+static inline wide class_without(const LANE *tile, int64_t c, mask rows) {
+    return v_widen(v_clear(rows, v_load(tile + c * ACROSS)));
 }
 
-/* The same of classes c and, if there are as many, c + apart. */
-static inline wide pair_of_tile(const LANE *tile, int64_t c, int64_t apart, int64_t n, vec arg) {
-    wide rest = rest_of_tile(tile, c, arg);
-    return c + apart < n ? w_add(rest, rest_of_tile(tile, c + apart, arg)) : rest;
+/* Where the partial sums are the E of classes in a tile, without each row's arg: quarters of a
+ * power of two of classes fold in two steps at once. */
+struct quarters {
+    const LANE *tile;
+    int64_t size;
+    vec class, args[4]; /* class c + i*size is the arg where c is args[i] */
+    wide *sums;
+};
+
+/* Folds classes [first, end) of the first quarter, of which `parts` quarters have one. */
+static inline __attribute__((always_inline)) void fold_classes(struct quarters *by, int64_t first,
+                                                               int64_t end, int parts) {
+    for (int64_t c = first; c < end; c++) {
+        wide part[4];
+        for (int i = 0; i < parts; i++)
+            part[i] = class_without(by->tile, c + i * by->size, v_eq(by->class, by->args[i]));
+        if (parts > 2)
+            part[0] = w_add(part[0], part[2]);
+        if (parts > 3)
+            part[1] = w_add(part[1], part[3]);
+        by->sums[c] = w_add(part[0], part[1]);
+        by->class = v_add(by->class, v_set(1));
+    }
 }
 
-/* Where the partial sums are the E of n classes in a tile, without each row's arg. The first two
- * folds are one. */
-static inline wide fold_tile(const LANE *tile, int64_t n, vec arg) {
+/* Of n > 1 classes; three of the quarters may be whole, or two. */
+static inline void fold_quarters(const LANE *tile, int64_t n, int64_t size, vec arg, wide *sums) {
+    struct quarters by = {.tile = tile, .size = size, .class = v_set(0), .sums = sums};
+    int64_t some = n > 3 * size ? n - 3 * size : n > 2 * size ? n - 2 * size : 0;
+    for (int i = 0; i < 4; i++)
+        by.args[i] = v_sub(arg, v_set((LANE)(i * size)));
+    if (n > 3 * size) {
+        fold_classes(&by, 0, some, 4);
+        fold_classes(&by, some, size, 3);
+    } else {
+        fold_classes(&by, 0, some, 3);
+        fold_classes(&by, some, size, 2);
+    }
+}
+
+/* Of up to four classes. */
+static inline wide fold_few(const LANE *tile, int64_t n, vec arg) {
+    wide even = class_without(tile, 0, v_eq(v_set(0), arg)), odd;
+    if (n == 1)
+        return even;
+    odd = class_without(tile, 1, v_eq(v_set(1), arg));
+    if (n > 2)
+        even = w_add(even, class_without(tile, 2, v_eq(v_set(2), arg)));
+    if (n > 3)
+        odd = w_add(odd, class_without(tile, 3, v_eq(v_set(3), arg)));
+    return w_add(even, odd);
+}
+
+static inline __attribute__((always_inline)) wide fold_tile(const LANE *tile, int64_t n, vec arg) {
     wide sums[LONG_TILE / 4];
-    int64_t quarter = 1;
-    if (n <= 2)
-        return pair_of_tile(tile, 0, 1, n, arg);
+    int64_t quarter = 2;
+    if (n <= 4)
+        return fold_few(tile, n, arg);
     while (4 * quarter < n)
         quarter *= 2;
-    for (int64_t c = 0; c < quarter; c++)
-        sums[c] = w_add(pair_of_tile(tile, c, 2 * quarter, n, arg),
-                        pair_of_tile(tile, c + quarter, 2 * quarter, n, arg));
+    fold_quarters(tile, n, quarter, arg, sums);
     switch (quarter) { /* constants, so that the folds become straight code */
-    case 1:
-        return sums[0];
     case 2:
-        return fold_wide(sums, 2, 2);
+        return w_add(sums[0], sums[1]);
     case 4:
-        return fold_wide(sums, 4, 4);
+        return w_add(w_add(sums[0], sums[2]), w_add(sums[1], sums[3]));
     case 8:
         return fold_wide(sums, 8, 8);
     default:
@@ -260,7 +299,7 @@ static inline void group_finish(const group *rows, vec top, wide rest, xent_stat
 
 /* What else a merge of blocks takes. */
 static inline void group_reference(const group *rows, xent_stats_columns *stats, int row) {
-    store_column(stats->k + row, v_sub(rows->base, v_set(MAGIC)));
+    store_column(stats->k + row, v_sub(v_set(MAGIC), rows->base));
     store_column(stats->shifted + row, v_select(rows->shifted, v_set(1), v_set(0)));
     store_column(stats->poisoned + row, v_select(rows->bad, v_set(1), v_set(0)));
 }

@@ -22,10 +22,16 @@ const xent_math MATH_TABLE = {.exp = math_exp,
                               .add = math_add,
                               .finish = math_finish};
 
+static inline void store_two_f64(void *p, dvec a, dvec b) {
+    d_store(p, a);
+    d_store((double *)p + D_WIDTH, b);
+}
+
 #define TYPE f64
 #define ELEM double
 #define LOAD d_load
 #define STORE d_store
+#define STORE_TWO store_two_f64
 #define LOAD_SOME d_load_some
 #define STORE_SOME d_store_some
 #define LOAD_FOURS d_load_fours

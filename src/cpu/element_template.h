@@ -35,6 +35,7 @@ const xent_kernels PASTE(PASTE(xent, TYPE), ISA) = {
 #undef ELEM
 #undef LOAD
 #undef STORE
+#undef STORE_TWO
 #undef LOAD_SOME
 #undef STORE_SOME
 #undef LOAD_FOURS

@@ -3,8 +3,9 @@
  *
  * With L + l = scale*log2(e) (a lane and the lane nearest to the rest), n the integer next to x*L
  * and f = x*L - n + x*l, E is 2^f times 2^(n - k), where k is an integer too: the subtraction never
- * meets the fraction, so neither the size of x nor its distance to the maximum costs accuracy. n
- * stays in the low bits of nb = MAGIC + n, and the exponent moves by integer arithmetic. */
+ * meets the fraction, so neither the size of x nor its distance to the maximum costs accuracy. One
+ * fma rounds to nb = base + n, base = MAGIC - k: the low bits of nb hold n - k, and the exponent
+ * moves by integer arithmetic. */
 
 #define LOG2E_HIGH 0x1.71547652b82fep+0
 #define LOG2E_LOW 0x1.777d0ffda0d24p-56
@@ -29,12 +30,10 @@ static inline vec exp2_fraction(vec f) {
     return v_fma(q, f, v_set(1));
 }
 
-/* base = MAGIC + k, floor = base - FLUSH: below it E is exactly 0, tested on nb so that -inf and
- * huge negative x are 0. E of NaN and of x far above the maximum means nothing. */
-static inline vec exp2_term(vec x, vec high, vec low, vec base, vec floor) {
-    const vec magic = v_set(MAGIC);
-    vec nb = v_fma(x, high, magic);
-    vec f = v_fma(x, low, v_fma(x, high, v_sub(magic, nb)));
-    vec e = v_scale2(exp2_fraction(f), nb, base);
-    return v_clear(v_lt(nb, floor), e);
+/* Below 2^-FLUSH E is exactly 0, tested on nb so that -inf and huge negative x are 0. E of NaN and
+ * of x far above the maximum means nothing. */
+static inline vec exp2_term(vec x, vec high, vec low, vec base) {
+    vec nb = v_fma(x, high, base);
+    vec f = v_fma(x, low, v_fma(x, high, v_sub(base, nb)));
+    return v_scale2(exp2_fraction(f), nb, v_set(MAGIC - FLUSH));
 }

@@ -11,10 +11,21 @@
 
 #include "product_template.h"
 
+static inline void store_two_f32(void *p, svec a, svec b) {
+    s_store_f32(p, a);
+    s_store_f32((float *)p + S_WIDTH, b);
+}
+
+static inline void store_two_f16(void *p, svec a, svec b) {
+    s_store_f16(p, a);
+    s_store_f16((uint16_t *)p + S_WIDTH, b);
+}
+
 #define TYPE f32
 #define ELEM float
 #define LOAD s_load_f32
 #define STORE s_store_f32
+#define STORE_TWO store_two_f32
 #define LOAD_SOME s_load_some_f32
 #define STORE_SOME s_store_some_f32
 #define LOAD_FOURS s_load_fours_f32
@@ -26,6 +37,7 @@
 #define ELEM uint16_t
 #define LOAD s_load_bf16
 #define STORE s_store_bf16
+#define STORE_TWO s_store_two_bf16
 #define LOAD_SOME s_load_some_bf16
 #define STORE_SOME s_store_some_bf16
 #define LOAD_FOURS s_load_fours_bf16
@@ -37,6 +49,7 @@
 #define ELEM uint16_t
 #define LOAD s_load_f16
 #define STORE s_store_f16
+#define STORE_TWO store_two_f16
 #define LOAD_SOME s_load_some_f16
 #define STORE_SOME s_store_some_f16
 #define LOAD_FOURS s_load_fours_f16

@@ -18,7 +18,7 @@
 #define v_max s_max
 #define v_lt s_lt
 #define v_eq s_eq
-#define v_bad s_bad
+#define v_unordered s_unordered
 #define v_or s_or
 #define v_any s_any
 #define v_first s_first

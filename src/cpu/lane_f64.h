@@ -18,7 +18,7 @@
 #define v_max d_max
 #define v_lt d_lt
 #define v_eq d_eq
-#define v_bad d_bad
+#define v_unordered d_unordered
 #define v_or d_or
 #define v_any d_any
 #define v_first d_first

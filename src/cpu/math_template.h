@@ -73,7 +73,7 @@ static inline dvec exp_parts(dvec y, dvec y_low, dvec *r_low, dvec *power) {
     dvec r = product_of(f, q_high);
     *r_low = d_fma(f, q_low, d_fma(f, q_high, d_sub(zero, r)));
     *r_low = d_fma(product_low, d_fma(d_set(LN2_HIGH), r, d_set(LN2_HIGH)), *r_low);
-    *power = d_select(d_lt(nb, d_set(MAGIC - FLUSH)), zero, d_scale2(d_set(1), nb, magic));
+    *power = d_scale2(d_set(1), nb, d_set(MAGIC - FLUSH));
     return r;
 }
 

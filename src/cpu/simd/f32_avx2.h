@@ -23,11 +23,16 @@ static inline svec s_from_bf16(__m128i bits) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
 }
 
-static inline __m128i s_to_bf16(svec a) {
+/* as integers */
+static inline __m256i s_round_bf16(svec a) {
     __m256i bits = _mm256_castps_si256(a);
     __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
     bits = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
-    bits = _mm256_srli_epi32(bits, 16);
+    return _mm256_srli_epi32(bits, 16);
+}
+
+static inline __m128i s_to_bf16(svec a) {
+    __m256i bits = s_round_bf16(a);
     return _mm_packus_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1));
 }
 
@@ -41,6 +46,11 @@ static inline svec s_load_bf16(const void *p) {
 
 static inline void s_store_bf16(void *p, svec a) {
     _mm_storeu_si128(p, s_to_bf16(a));
+}
+
+static inline void s_store_two_bf16(void *p, svec a, svec b) {
+    __m256i both = _mm256_packus_epi32(s_round_bf16(a), s_round_bf16(b)); /* of each half */
+    _mm256_storeu_si256(p, _mm256_permute4x64_epi64(both, 0xd8));
 }
 
 static inline svec s_load_f16(const void *p) {
@@ -87,8 +97,8 @@ static inline smask s_eq(svec a, svec b) {
     return _mm256_cmp_ps(a, b, _CMP_EQ_OQ);
 }
 
-static inline smask s_bad(svec a) {
-    return _mm256_cmp_ps(a, _mm256_set1_ps(INFINITY), _CMP_NLT_UQ);
+static inline smask s_unordered(svec a, svec b) {
+    return _mm256_cmp_ps(a, b, _CMP_UNORD_Q);
 }
 
 static inline smask s_or(smask a, smask b) {
@@ -123,9 +133,10 @@ static inline float s_max_lane(svec a) {
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
-static inline svec s_scale2(svec p, svec nb, svec base) {
-    __m256i n = _mm256_sub_epi32(_mm256_castps_si256(nb), _mm256_castps_si256(base));
-    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(n, 23)));
+static inline svec s_scale2(svec p, svec nb, svec floor) {
+    __m256i n = _mm256_slli_epi32(_mm256_castps_si256(nb), 23);
+    __m256i scaled = _mm256_add_epi32(_mm256_castps_si256(p), n);
+    return _mm256_andnot_ps(s_lt(nb, floor), _mm256_castsi256_ps(scaled));
 }
 
 typedef struct wide {

@@ -21,11 +21,15 @@ static inline svec s_from_bf16(__m256i bits) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
 }
 
-static inline __m256i s_to_bf16(svec a) {
+/* in the upper half of each lane */
+static inline __m512i s_round_bf16(svec a) {
     __m512i bits = _mm512_castps_si512(a);
     __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-    bits = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
-    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16));
+    return _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+}
+
+static inline __m256i s_to_bf16(svec a) {
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(s_round_bf16(a), 16));
 }
 
 static inline __m256i s_to_f16(svec a) {
@@ -38,6 +42,14 @@ static inline svec s_load_bf16(const void *p) {
 
 static inline void s_store_bf16(void *p, svec a) {
     _mm256_storeu_si256(p, s_to_bf16(a));
+}
+
+static inline void s_store_two_bf16(void *p, svec a, svec b) {
+    static const uint16_t upper[32] = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21,
+                                       23, 25, 27, 29, 31, 33, 35, 37, 39, 41, 43,
+                                       45, 47, 49, 51, 53, 55, 57, 59, 61, 63};
+    __m512i halves = _mm512_loadu_si512(upper);
+    _mm512_storeu_si512(p, _mm512_permutex2var_epi16(s_round_bf16(a), halves, s_round_bf16(b)));
 }
 
 static inline svec s_load_f16(const void *p) {
@@ -84,8 +96,8 @@ static inline smask s_eq(svec a, svec b) {
     return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ);
 }
 
-static inline smask s_bad(svec a) {
-    return _mm512_cmp_ps_mask(a, _mm512_set1_ps(INFINITY), _CMP_NLT_UQ);
+static inline smask s_unordered(svec a, svec b) {
+    return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q);
 }
 
 static inline smask s_or(smask a, smask b) {
@@ -118,9 +130,10 @@ static inline float s_max_lane(svec a) {
     return _mm512_reduce_max_ps(a);
 }
 
-static inline svec s_scale2(svec p, svec nb, svec base) {
-    __m512i n = _mm512_sub_epi32(_mm512_castps_si512(nb), _mm512_castps_si512(base));
-    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p), _mm512_slli_epi32(n, 23)));
+static inline svec s_scale2(svec p, svec nb, svec floor) {
+    __mmask16 kept = _mm512_cmp_ps_mask(nb, floor, _CMP_NLT_UQ);
+    __m512i n = _mm512_slli_epi32(_mm512_castps_si512(nb), 23);
+    return _mm512_castsi512_ps(_mm512_maskz_add_epi32(kept, _mm512_castps_si512(p), n));
 }
 
 typedef struct wide {

@@ -21,11 +21,21 @@ static inline svec s_load_bf16(const void *p) {
     return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(vld1_u8(p)), 16));
 }
 
-static inline void s_store_bf16(void *p, svec a) {
+/* in the upper half of each lane */
+static inline uint32x4_t s_round_bf16(svec a) {
     uint32x4_t bits = vreinterpretq_u32_f32(a);
     uint32x4_t odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
-    bits = vaddq_u32(vaddq_u32(bits, vdupq_n_u32(0x7fff)), odd);
-    vst1_u8(p, vreinterpret_u8_u16(vshrn_n_u32(bits, 16)));
+    return vaddq_u32(vaddq_u32(bits, vdupq_n_u32(0x7fff)), odd);
+}
+
+static inline void s_store_bf16(void *p, svec a) {
+    vst1_u8(p, vreinterpret_u8_u16(vshrn_n_u32(s_round_bf16(a), 16)));
+}
+
+static inline void s_store_two_bf16(void *p, svec a, svec b) {
+    uint16x8_t first = vreinterpretq_u16_u32(s_round_bf16(a));
+    uint16x8_t second = vreinterpretq_u16_u32(s_round_bf16(b));
+    vst1q_u8(p, vreinterpretq_u8_u16(vuzp2q_u16(first, second)));
 }
 
 static inline svec s_load_f16(const void *p) {
@@ -72,8 +82,8 @@ static inline smask s_eq(svec a, svec b) {
     return vceqq_f32(a, b);
 }
 
-static inline smask s_bad(svec a) {
-    return vmvnq_u32(vcltq_f32(a, vdupq_n_f32(INFINITY)));
+static inline smask s_unordered(svec a, svec b) {
+    return vmvnq_u32(vandq_u32(vceqq_f32(a, a), vceqq_f32(b, b)));
 }
 
 static inline smask s_or(smask a, smask b) {
@@ -107,9 +117,10 @@ static inline float s_max_lane(svec a) {
     return vmaxvq_f32(a);
 }
 
-static inline svec s_scale2(svec p, svec nb, svec base) {
-    uint32x4_t n = vsubq_u32(vreinterpretq_u32_f32(nb), vreinterpretq_u32_f32(base));
-    return vreinterpretq_f32_u32(vaddq_u32(vreinterpretq_u32_f32(p), vshlq_n_u32(n, 23)));
+static inline svec s_scale2(svec p, svec nb, svec floor) {
+    uint32x4_t n = vshlq_n_u32(vreinterpretq_u32_f32(nb), 23);
+    uint32x4_t scaled = vaddq_u32(vreinterpretq_u32_f32(p), n);
+    return vreinterpretq_f32_u32(vbicq_u32(scaled, vcltq_f32(nb, floor)));
 }
 
 typedef struct wide {

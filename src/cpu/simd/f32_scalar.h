@@ -44,6 +44,12 @@ static inline void s_store_bf16(void *p, svec a) {
     memcpy(p, &half, sizeof half);
 }
 
+/* 2*S_WIDTH elements */
+static inline void s_store_two_bf16(void *p, svec a, svec b) {
+    s_store_bf16(p, a);
+    s_store_bf16((uint16_t *)p + 1, b);
+}
+
 /* The exponent of a half moves by 112; the multiplication does so for subnormals too, exactly. */
 static inline svec s_load_f16(const void *p) {
     uint16_t half;
@@ -106,8 +112,9 @@ static inline smask s_eq(svec a, svec b) {
     return a == b;
 }
 
-static inline smask s_bad(svec a) {
-    return !(a < INFINITY);
+/* where a or b is NaN */
+static inline smask s_unordered(svec a, svec b) {
+    return a != a || b != b;
 }
 
 static inline smask s_or(smask a, smask b) {
@@ -142,9 +149,10 @@ static inline float s_max_lane(svec a) {
     return a;
 }
 
-/* p*2^(nb - base); nb and base are 1.5*2^23 + an integer, the result is normal */
-static inline svec s_scale2(svec p, svec nb, svec base) {
-    return s_from_bits(s_bits(p) + ((s_bits(nb) - s_bits(base)) << 23));
+/* p*2^n by adding to the exponent, where nb = 1.5*2^23 + n and the result is normal; 0 where
+ * nb < floor */
+static inline svec s_scale2(svec p, svec nb, svec floor) {
+    return nb < floor ? 0 : s_from_bits(s_bits(p) + (s_bits(nb) << 23));
 }
 
 /* S_WIDTH lanes as doubles */

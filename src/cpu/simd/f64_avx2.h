@@ -70,6 +70,10 @@ static inline dmask d_bad(dvec a) {
     return _mm256_cmp_pd(a, _mm256_set1_pd(INFINITY), _CMP_NLT_UQ);
 }
 
+static inline dmask d_unordered(dvec a, dvec b) {
+    return _mm256_cmp_pd(a, b, _CMP_UNORD_Q);
+}
+
 static inline dmask d_or(dmask a, dmask b) {
     return _mm256_or_pd(a, b);
 }
@@ -104,9 +108,10 @@ static inline double d_fold(dvec a) {
     return _mm_cvtsd_f64(_mm_add_sd(pair, _mm_unpackhi_pd(pair, pair)));
 }
 
-static inline dvec d_scale2(dvec p, dvec nb, dvec base) {
-    __m256i n = _mm256_sub_epi64(_mm256_castpd_si256(nb), _mm256_castpd_si256(base));
-    return _mm256_castsi256_pd(_mm256_add_epi64(_mm256_castpd_si256(p), _mm256_slli_epi64(n, 52)));
+static inline dvec d_scale2(dvec p, dvec nb, dvec floor) {
+    __m256i n = _mm256_slli_epi64(_mm256_castpd_si256(nb), 52);
+    __m256i scaled = _mm256_add_epi64(_mm256_castpd_si256(p), n);
+    return _mm256_andnot_pd(d_lt(nb, floor), _mm256_castsi256_pd(scaled));
 }
 
 static inline dvec d_split(dvec a, dvec *m) {

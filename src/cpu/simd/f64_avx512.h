@@ -70,6 +70,10 @@ static inline dmask d_bad(dvec a) {
     return _mm512_cmp_pd_mask(a, _mm512_set1_pd(INFINITY), _CMP_NLT_UQ);
 }
 
+static inline dmask d_unordered(dvec a, dvec b) {
+    return _mm512_cmp_pd_mask(a, b, _CMP_UNORD_Q);
+}
+
 static inline dmask d_or(dmask a, dmask b) {
     return (dmask)(a | b);
 }
@@ -104,9 +108,10 @@ static inline double d_fold(dvec a) {
     return _mm_cvtsd_f64(_mm_add_sd(pair, _mm_unpackhi_pd(pair, pair)));
 }
 
-static inline dvec d_scale2(dvec p, dvec nb, dvec base) {
-    __m512i n = _mm512_sub_epi64(_mm512_castpd_si512(nb), _mm512_castpd_si512(base));
-    return _mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(p), _mm512_slli_epi64(n, 52)));
+static inline dvec d_scale2(dvec p, dvec nb, dvec floor) {
+    __mmask8 kept = _mm512_cmp_pd_mask(nb, floor, _CMP_NLT_UQ);
+    __m512i n = _mm512_slli_epi64(_mm512_castpd_si512(nb), 52);
+    return _mm512_castsi512_pd(_mm512_maskz_add_epi64(kept, _mm512_castpd_si512(p), n));
 }
 
 static inline dvec d_split(dvec a, dvec *m) {

@@ -72,6 +72,10 @@ static inline dmask d_bad(dvec a) {
     return vreinterpretq_u64_u32(vmvnq_u32(good));
 }
 
+static inline dmask d_unordered(dvec a, dvec b) {
+    return veorq_u64(vandq_u64(vceqq_f64(a, a), vceqq_f64(b, b)), vdupq_n_u64(~0ull));
+}
+
 static inline dmask d_or(dmask a, dmask b) {
     return vorrq_u64(a, b);
 }
@@ -104,9 +108,10 @@ static inline double d_fold(dvec a) {
     return vaddvq_f64(a);
 }
 
-static inline dvec d_scale2(dvec p, dvec nb, dvec base) {
-    uint64x2_t n = vsubq_u64(vreinterpretq_u64_f64(nb), vreinterpretq_u64_f64(base));
-    return vreinterpretq_f64_u64(vaddq_u64(vreinterpretq_u64_f64(p), vshlq_n_u64(n, 52)));
+static inline dvec d_scale2(dvec p, dvec nb, dvec floor) {
+    uint64x2_t n = vshlq_n_u64(vreinterpretq_u64_f64(nb), 52);
+    uint64x2_t scaled = vaddq_u64(vreinterpretq_u64_f64(p), n);
+    return vreinterpretq_f64_u64(vbicq_u64(scaled, vcltq_f64(nb, floor)));
 }
 
 static inline dvec d_split(dvec a, dvec *m) {

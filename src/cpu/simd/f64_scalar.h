@@ -76,6 +76,11 @@ static inline dmask d_bad(dvec a) {
     return !(a < INFINITY);
 }
 
+/* where a or b is NaN */
+static inline dmask d_unordered(dvec a, dvec b) {
+    return a != a || b != b;
+}
+
 static inline dmask d_or(dmask a, dmask b) {
     return a | b;
 }
@@ -114,16 +119,15 @@ static inline double d_fold(dvec a) {
     return a;
 }
 
-/* p*2^(nb - base) by adding to the exponent; nb and base are 1.5*2^52 + an integer, the result is
- * normal */
-static inline dvec d_scale2(dvec p, dvec nb, dvec base) {
-    uint64_t p_bits, nb_bits, base_bits;
+/* p*2^n by adding to the exponent, where nb = 1.5*2^52 + n and the result is normal; 0 where
+ * nb < floor */
+static inline dvec d_scale2(dvec p, dvec nb, dvec floor) {
+    uint64_t p_bits, nb_bits;
     memcpy(&p_bits, &p, 8);
     memcpy(&nb_bits, &nb, 8);
-    memcpy(&base_bits, &base, 8);
-    p_bits += (nb_bits - base_bits) << 52;
+    p_bits += nb_bits << 52;
     memcpy(&p, &p_bits, 8);
-    return p;
+    return nb < floor ? 0 : p;
 }
 
 /* a = 2^k*m with m in [sqrt(1/2), sqrt(2)), for normal a > 0; returns k */
