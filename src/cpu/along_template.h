@@ -123,6 +123,7 @@ NAME(add_terms)(const struct NAME(sweep) * s, int64_t i, bool first, bool last, 
     vec x = last ? NAME(load)(s->x, i, s->n) : LOAD(s->x + i * (int64_t)sizeof(ELEM));
     vec e = NAME(term)(s, x);
     LANE *part = parts + i % PARTS;
+    __builtin_prefetch(s->x + (i + 3 * s->n) * (int64_t)sizeof(ELEM));
     if (s->keep && last)
         store_lanes(s->e, i, s->n, e);
     else if (s->keep)
@@ -135,10 +136,12 @@ NAME(add_terms)(const struct NAME(sweep) * s, int64_t i, bool first, bool last, 
 static inline __attribute__((always_inline)) void NAME(leave_out)(const struct NAME(sweep) * s,
                                                                   int64_t arg, LANE *parts) {
     const int64_t part = arg % PARTS - arg % WIDTH;
-    vec sum = v_set(0);
+    const vec lanes = lane_numbers(), step = v_set(PARTS);
+    vec sum = v_set(0), lane = v_set((LANE)(arg - part)); /* where the arg is, seen from i */
     for (int64_t i = part; i < s->n; i += PARTS) {
         vec e = s->keep ? load_lanes(s->e, i, s->n) : NAME(term)(s, NAME(load)(s->x, i, s->n));
-        sum = v_add(sum, clear_lane(e, arg - i));
+        sum = v_add(sum, v_clear(v_eq(lanes, lane), e));
+        lane = v_sub(lane, step);
     }
     v_store(parts + part, sum);
 }
@@ -209,7 +212,10 @@ NAME(sum_terms)(struct NAME(sweep) s, unsigned char *e, bool keep, bool shifted,
     else
         NAME(sum_some)(&s, parts);
     NAME(leave_out)(&s, stats->arg, parts);
-    stats->top = (double)first_lane(NAME(term)(&s, v_set((LANE)stats->max)));
+    if (keep)
+        stats->top = (double)lane_at(e, stats->arg);
+    else
+        stats->top = (double)first_lane(NAME(term)(&s, v_set((LANE)stats->max)));
     stats->rest = fold_lanes(parts);
 }
 

@@ -58,6 +58,12 @@ static inline wide distance(wide x, wide max, wide scale) {
     return w_where_eq(x, w_set(-INFINITY), w_set(INFINITY), d);
 }
 
+static inline LANE lane_at(const void *lanes, int64_t i) {
+    LANE lane;
+    memcpy(&lane, (const unsigned char *)lanes + i * (int64_t)sizeof lane, sizeof lane);
+    return lane;
+}
+
 static inline LANE first_lane(vec a) {
     LANE lanes[WIDTH];
     v_store(lanes, a);
@@ -93,11 +99,6 @@ static struct reference refer_to(xent_stats *stats, double scale) {
 static inline vec lane_numbers(void) {
     static const LANE numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     return v_load(numbers);
-}
-
-/* a with 0 in one lane; any other number leaves a as it is. */
-static inline vec clear_lane(vec a, int64_t lane) {
-    return v_select(v_eq(lane_numbers(), v_set((LANE)lane)), v_set(0), a);
 }
 
 /* WIDTH rows side by side: their maxima, and what their E refer to. */

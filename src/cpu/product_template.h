@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Products of matrices, once per lane type. PRODUCT_ROWS comes from the vocabulary: with
  * PRODUCT_VECTORS vectors a row it is what the registers hold. Include after
- * transpose_template.h. */
+ * block_template.h and transpose_template.h. */
 enum { PRODUCT_VECTORS = 2, PRODUCT_COLUMNS = PRODUCT_VECTORS * WIDTH };
-
-static inline LANE lane_at(const unsigned char *lanes, int64_t i) {
-    LANE value;
-    memcpy(&value, lanes + i * (int64_t)sizeof value, sizeof value);
-    return value;
-}
 
 /* Step k of row i is a[i*apart + k*a_step], of the columns b + k*b_step. The sums stay in
  * registers. What will be read in the end, or by the next tile, which is the one below, is asked
