@@ -95,9 +95,11 @@ static int64_t tasks_given(const subject *made, xent_executor inner) {
     return kept.tasks;
 }
 
+/* The second has but one thread, of which the thread sanitizer has nothing to say. */
 static void check_executors(const subject *made) {
     assert_int_equal(tasks_given(made, thread_executor(MOST_THREADS)), MOST_THREADS);
-    assert_true(tasks_given(made, reverse_executor(INT32_MAX)) >= FEWEST_TASKS);
+    if (!getenv("XENT_SHORT"))
+        assert_true(tasks_given(made, reverse_executor(INT32_MAX)) >= FEWEST_TASKS);
 }
 
 static void check_tasks(subject made, int32_t step) {
@@ -144,7 +146,8 @@ static void bent_rows(void **state) {
 static void large_gradients(void **state) {
     (void)state;
     check_tasks(make_subject(XENT_F32, "backward", 8300, 1024, 0, 1U << PROBABILITY), 14);
-    check_tasks(make_subject(XENT_F64, "bad-nan", 2100, 2100, 0, 1U << PROBABILITY), 14);
+    if (!getenv("XENT_SHORT"))
+        check_tasks(make_subject(XENT_F64, "bad-nan", 2100, 2100, 0, 1U << PROBABILITY), 14);
 }
 
 /* Fewer rows than threads, so that several tasks share a row: twice, to read it and to write it. */

@@ -21,6 +21,7 @@ LOGITS = np.array([[1.2, 0.8, -0.5], [-0.2, 1.5, 0.1], [0.9, -0.7, 1.1], [-1.0, 
 LABELS = np.array([0, 1, 2, 0])
 MEAN = 0.9058164747667916
 SAFE_TYPES = {"f4": "F32", "f8": "F64", "f2": "F16", "i8": "I64", "u1": "U8"}
+SHORT = "XENT_SHORT" in os.environ  # as under a sanitizer, which is slower
 DIGITS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/digits")
 
 

@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 
-from support import XENT, Case
+from support import SHORT, XENT, Case
 
 WIPE = "\r\x1b[K"
 RED, GREEN, PLAIN = "\x1b[1;31m", "\x1b[1;32m", "\x1b[0m"
@@ -126,7 +126,7 @@ class Progress(OnATerminal):
     LINE = re.compile(r"\r\x1b\[K\[#*\.*\] +\d+ %  \d+\.\d\d GB/s  [\d:]+ left")
 
     def test_a_line_that_moves_and_goes(self):
-        self.save_work(1000 if "XENT_SHORT" in os.environ else 3000)  # as under a sanitizer, which is slower
+        self.save_work(1000 if SHORT else 3000)
         terminal = self.work()
         self.assertEqual(terminal.end(), 0)
         shown, result = terminal.shown.rsplit(WIPE, 1)
@@ -196,8 +196,8 @@ class Progress(OnATerminal):
     def test_a_training(self):
         """Iteration, loss and accuracy stand before the bar; Ctrl-C leaves a clean line, and a second one is not waited for."""
         dice = np.random.default_rng(3)
-        labels = dice.integers(0, 30, 20000)
-        self.save("x.npy", (dice.normal(size=(20000, 200)) + np.eye(30, 200)[labels]).astype(np.float32))
+        labels = dice.integers(0, 30, 8000 if SHORT else 20000)
+        self.save("x.npy", (dice.normal(size=(len(labels), 200)) + np.eye(30, 200)[labels]).astype(np.float32))
         self.save("y.npy", labels)
         terminal = Terminal([XENT, "train", "x.npy", "y.npy", "--model", "m", "--tolerance", "0", "--threads", "1"], self.folder,
                             XENT_ISA="scalar")
