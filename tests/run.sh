@@ -15,8 +15,8 @@ cases=5000 best_cases=25000 emulated_cases=300 short_cases=500
 analyzed_nodes=75000           # of 225,000 by default, in each function
 not_emulated='[.]scalar$'      # the C of everywhere
 repeated='test_bits[.]scalar$' # compares calls with each other; gcc's build does so, too
-valgrind_tests=(check refusals tails diagnose diagnose_calls overlap labels total abi robust differential edge_cases
-    linear train train_calls search)
+valgrind_tests=(train_calls robust train diagnose_calls linear diagnose edge_cases differential check refusals tails
+    overlap labels total abi search) # what takes longest begins first
 if [ "${1:-}" = --all ]; then
     cases=100000 emulated_cases=10000 not_emulated=none repeated=none
     valgrind_tests+=(layout count threads guard bits edge_shapes edge_totals edge_probabilities linear_check
@@ -183,11 +183,11 @@ memory() {
     for test in "${valgrind_tests[@]}"; do
         beside valgrind-$test under_valgrind $out/gcc/tests/test_$test
     done
-    for example in mean_loss alignment accumulate train_digits; do
+    for example in train_digits mean_loss alignment accumulate; do
         beside valgrind-$example under_valgrind $out/gcc/examples/$example
     done
     for verb in loss check; do
-        beside valgrind-$verb under_valgrind $out/gcc/xent $verb examples/digits/logits.npy examples/digits/labels.npy
+        beside valgrind-xent-$verb under_valgrind $out/gcc/xent $verb examples/digits/logits.npy examples/digits/labels.npy
     done
     together
 }
