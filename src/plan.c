@@ -110,14 +110,14 @@ static bool is_plain(const xent_options *options, const xent_outputs *outputs) {
 }
 
 /* A gradient that is larger than any cache and lies elsewhere than the logits would be read from
- * memory before it is written. */
+ * memory before it is written; where arithmetic is slower than that, it is none the worse. */
 static bool streams_gradient(const struct plan *plan, const xent_outputs *outputs) {
     const int64_t beyond_caches = 32 << 20;
     const layout *shape = plan->shape;
     int64_t size = dtype_size(shape->logits.dtype);
-    return plan->way == WAY_ALONG && outputs->grad && size == lane_size(plan) &&
-           !outputs->probability && shape->grad.data != shape->logits.data &&
-           plan->options->label_smoothing == 0 &&
+    return plan->kernels->past_caches && plan->way == WAY_ALONG && outputs->grad &&
+           size == lane_size(plan) && !outputs->probability &&
+           shape->grad.data != shape->logits.data && plan->options->label_smoothing == 0 &&
            shape->rows > beyond_caches / size / shape->classes;
 }
 

@@ -17,6 +17,7 @@ const xent_kernels PASTE(PASTE(xent, TYPE), ISA) = {
     .grad_past_caches = NAME(grad_past_caches),
     .grad_again = NAME(grad_again),
     .fence = d_fence,
+    .past_caches = D_PAST_CACHES,
     .stats_across = NAME(stats_across),
     .terms_across = NAME(terms_across),
     .grad_across = NAME(grad_across),

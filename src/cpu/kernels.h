@@ -116,6 +116,7 @@ typedef struct xent_kernels {
     void (*grad_again)(const void *x, int64_t n, double scale, const xent_stats *stats, double a,
                        void *g);
     void (*fence)(void);
+    bool past_caches; /* whether that is better for gradients larger than any cache */
 
     /* stats and stats_more of rows in [1, MOST_ROWS] rows that begin at x[0], x[1], .., their
      * classes class_stride elements apart, with the same bits per row. neighbours: x[j + 1] is an

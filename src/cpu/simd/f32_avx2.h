@@ -62,7 +62,7 @@ static inline void s_store_f16(void *p, svec a) {
 }
 
 static inline void s_stream_f32(void *p, svec a) {
-    _mm256_stream_ps(p, a);
+    s_store_f32(p, a);
 }
 
 static inline svec s_set(float a) {

@@ -22,12 +22,13 @@ static inline void d_store(void *p, dvec a) {
     _mm256_storeu_pd(p, a);
 }
 
+enum { D_PAST_CACHES = false };
+
 static inline void d_stream(void *p, dvec a) {
-    _mm256_stream_pd(p, a);
+    d_store(p, a);
 }
 
 static inline void d_fence(void) {
-    _mm_sfence();
 }
 
 static inline dvec d_set(double a) {

@@ -22,6 +22,8 @@ static inline void d_store(void *p, dvec a) {
     _mm512_storeu_pd(p, a);
 }
 
+enum { D_PAST_CACHES = true };
+
 static inline void d_stream(void *p, dvec a) {
     _mm512_stream_pd(p, a);
 }

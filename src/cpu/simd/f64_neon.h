@@ -24,6 +24,8 @@ static inline void d_store(void *p, dvec a) {
     vst1q_u8(p, vreinterpretq_u8_f64(a));
 }
 
+enum { D_PAST_CACHES = false };
+
 static inline void d_stream(void *p, dvec a) {
     d_store(p, a);
 }

@@ -26,7 +26,11 @@ static inline void d_store(void *p, dvec a) {
     memcpy(p, &a, sizeof a);
 }
 
-/* to an aligned vector, past the caches where the machine can; fence: what was written so is seen
+/* Whether large gradients that lie elsewhere than the logits are better written past the caches:
+ * where arithmetic is faster than memory. */
+enum { D_PAST_CACHES = false };
+
+/* to an aligned vector, past the caches where that is better; fence: what was written so is seen
  * before what is written after it */
 static inline void d_stream(void *p, dvec a) {
     d_store(p, a);
