@@ -172,6 +172,22 @@ def peer_tables(results):
     return "\n\n".join(tables)
 
 
+def copies(runs, peers):
+    """The time of the fastest of these peers as a multiple of memcpy in the same run: by default / with memory kept."""
+    texts = []
+    for allocator in ("malloc", "kept"):
+        spent = [times[peer][MIDDLE] / times["memcpy"][MIDDLE] for peer, _, process in PEERS if peer in peers
+                 if peer in (times := runs.get((process, allocator), {}).get("seconds", {}))]
+        texts.append(f"{min(spent):.1f}" if spent else "-")
+    return " / ".join(texts)
+
+
+def ceiling_table(results):
+    rows = [[shape_text(shape), dtype, copies(runs, ["torch_eager"]), copies(runs, ["torch_compile", "jax_jit"])]
+            for (dtype, shape), runs in cases(results).items()]
+    return table(["shape", "type", "PyTorch eager", "the faster of torch.compile and JAX"], rows)
+
+
 def fault_table(results):
     rows = []
     for (dtype, shape), runs in cases(results).items():
@@ -324,7 +340,7 @@ def write_tables(path, results):
     if "core" in results:
         made |= {"core": core_table, "left-out": left_out}
     if "peers" in results:
-        made |= {"peers": peer_tables, "faults": fault_table, "errors": error_table, "missing": missing}
+        made |= {"peers": peer_tables, "ceiling": ceiling_table, "faults": fault_table, "errors": error_table, "missing": missing}
     if "check" in results:
         made |= {"check": check_table}
     if "linear" in results:
