@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # run.sh [--all | lint]: builds and runs every test; the last line is `N passed, N failed`.
 # --all runs 100,000 differential cases on each instruction set and compiler, more under emulation and valgrind, every
-# value of every byte of hostile files, and a file of 6 GB; lint only reads the sources, as deeply as --all.
+# value of every byte of hostile files, and a file and calls of 6 GB; lint only reads the sources, as deeply as --all.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
