@@ -207,18 +207,17 @@ static inline __attribute__((always_inline)) void fold_classes(struct quarters *
     }
 }
 
-/* Of n > 1 classes; three of the quarters may be whole, or two. */
+/* Of n classes in (2*size, 4*size]. */
 static inline void fold_quarters(const LANE *tile, int64_t n, int64_t size, vec arg, wide *sums) {
     struct quarters by = {.tile = tile, .size = size, .class = v_set(0), .sums = sums};
-    int64_t some = n > 3 * size ? n - 3 * size : n > 2 * size ? n - 2 * size : 0;
     for (int i = 0; i < 4; i++)
         by.args[i] = v_sub(arg, v_set((LANE)(i * size)));
     if (n > 3 * size) {
-        fold_classes(&by, 0, some, 4);
-        fold_classes(&by, some, size, 3);
+        fold_classes(&by, 0, n - 3 * size, 4);
+        fold_classes(&by, n - 3 * size, size, 3);
     } else {
-        fold_classes(&by, 0, some, 3);
-        fold_classes(&by, some, size, 2);
+        fold_classes(&by, 0, n - 2 * size, 3);
+        fold_classes(&by, n - 2 * size, size, 2);
     }
 }
 
@@ -235,6 +234,7 @@ static inline wide fold_few(const LANE *tile, int64_t n, vec arg) {
     return w_add(even, odd);
 }
 
+/* Of any number, at most LONG_TILE. */
 static inline __attribute__((always_inline)) wide fold_tile(const LANE *tile, int64_t n, vec arg) {
     wide sums[LONG_TILE / 4];
     int64_t quarter = 2;
