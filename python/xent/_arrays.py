@@ -4,7 +4,7 @@ the array interface, and sequences."""
 
 from __future__ import annotations
 
-from math import gcd
+from math import gcd, prod
 from typing import Any, Optional
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from . import _dlpack, _library
 from ._call import View
 from ._errors import ArgumentError, DtypeError, ShapeError
+from ._pages import used_again
 
 LOGITS: dict[np.dtype[Any], int] = {
     np.dtype(np.float32): _library.F32,
@@ -191,6 +192,12 @@ def _label_advice(array: np.ndarray[Any, Any]) -> str:
     if array.dtype.kind == "b":
         return "pass labels.astype(numpy.int64) if False and True are classes 0 and 1"
     return "number the classes first, for example with numpy.unique(labels, return_inverse=True)"
+
+
+def new_array(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
+    """An array as large as the logits, in C order."""
+    buffer = used_again(prod(shape) * dtype.itemsize)
+    return np.empty(shape, dtype) if buffer is None else np.frombuffer(buffer, dtype).reshape(shape)
 
 
 def rows_like(labels: View, logits: View) -> np.ndarray[Any, Any]:

@@ -16,6 +16,7 @@ from ._arrays import (
     gradient_view,
     labels_view,
     logits_view,
+    new_array,
     own_view,
     rows_like,
     weight_view,
@@ -113,7 +114,7 @@ def _evaluate(
     rows = rows_like(y, x) if by_row else None
     grad: Optional[Array] = out
     if with_grad and out is None:
-        grad = np.empty(x.shape, dtype_of(x.dtype))
+        grad = new_array(x.shape, dtype_of(x.dtype))
     with _call.take() as call:
         _put_inputs(call, x, y, options)
         if rows is not None:
@@ -215,7 +216,7 @@ def _new_output(name: str, logits: View, labels: View) -> Array:
     if name == "prediction":
         return np.empty(labels.shape, np.int64)
     if name == "probability":
-        return np.empty(logits.shape, dtype_of(logits.dtype))
+        return new_array(logits.shape, dtype_of(logits.dtype))
     return rows_like(labels, logits)
 
 

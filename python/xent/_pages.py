@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""Huge pages for large new memory that is not NumPy's: NumPy asks for them itself, and without them
-most of the time of a large gradient goes into faults of small pages."""
+"""Memory for large gradients. Most of the time of one may go into faults of the pages of its new
+memory: huge pages make them fewer, and memory that is used again has none."""
 
 from __future__ import annotations
 
 import ctypes
+import mmap
 import sys
-from mmap import PAGESIZE
+from typing import Any, Optional
+from weakref import finalize
 
-_LEAST = 1 << 22  # as NumPy
+_LEAST = 1 << 22  # as NumPy, which asks for huge pages itself
+_LEAST_KEPT = 1 << 25  # what glibc gives back to the system at once when it is freed
 _HUGE_PAGES = 14  # MADV_HUGEPAGE, the same on every Linux
+_LATER = 8  # MADV_FREE: the system may take the pages back, should it need them
+
+_kept: list[mmap.mmap] = []  # one at most, which nobody uses
 
 _advise = None
 if sys.platform == "linux":
@@ -22,6 +28,31 @@ def prefer_huge(address: int, size: int) -> None:
     not taken changes no result."""
     if size < _LEAST or _advise is None:
         return
-    begin = -(-address // PAGESIZE) * PAGESIZE
-    end = (address + size) // PAGESIZE * PAGESIZE
+    begin = -(-address // mmap.PAGESIZE) * mmap.PAGESIZE
+    end = (address + size) // mmap.PAGESIZE * mmap.PAGESIZE
     _advise(begin, end - begin, _HUGE_PAGES)
+
+
+def _keep(block: mmap.mmap) -> None:
+    block.madvise(_LATER)
+    _kept[:] = [block]
+
+
+def used_again(size: int) -> Optional[Any]:
+    """A buffer of this size, which is kept for the next call when nobody holds it any more; None if
+    it is too small for that to pay, or not to be had."""
+    if size < _LEAST_KEPT or sys.platform != "linux":
+        return None
+    try:
+        block = _kept.pop()
+    except IndexError:
+        block = None
+    if block is None or len(block) != size:
+        try:
+            block = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        except OSError:
+            return None
+        block.madvise(_HUGE_PAGES)
+    buffer = (ctypes.c_char * size).from_buffer(block)
+    finalize(buffer, _keep, block).atexit = False
+    return buffer

@@ -69,7 +69,7 @@ oldest
 if [ -n "$quick" ]; then
     export XENT_CASES=${XENT_CASES:-1000}
     "$python" -m pytest -m "not slow" \
-        tests/python/test_{library,numpy,linear,arrays,total,log_loss,check,classifier,torch,torch_refusals,torch_linear,differential}.py "$@"
+        tests/python/test_{library,numpy,linear,arrays,pages,total,log_loss,check,classifier,torch,torch_refusals,torch_linear,differential}.py "$@"
 else
     types
     "$python" -m pytest tests/python "$@"

@@ -590,22 +590,6 @@ def test_the_shortest_way_and_what_becomes_of_its_inputs():
     assert torch.equal(torch.autograd.grad(loss, x)[0], expected)
 
 
-def test_large_gradients_ask_for_huge_pages(monkeypatch):
-    from xent import _pages
-
-    asked = []
-    monkeypatch.setattr(_pages, "_advise", lambda *words: asked.append(words))
-    for shape in ((8, 10), (1200, 1024)):
-        x, y, _ = _case({}, shape, torch.float32)
-        (grad,) = torch.autograd.grad(drop_in.cross_entropy(x, y), x)
-    ((begin, size, what),) = asked
-    first, last = grad.data_ptr(), grad.data_ptr() + grad.nbytes
-    assert begin % _pages.PAGESIZE == size % _pages.PAGESIZE == 0
-    assert first <= begin < first + _pages.PAGESIZE
-    assert last - _pages.PAGESIZE < begin + size <= last
-    assert what == 14
-
-
 @pytest.mark.parametrize("reduction", ["mean", "none"])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16])
 def test_batches_of_upstreams(reduction, dtype):

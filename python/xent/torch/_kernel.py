@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .. import _call, _library
 from .._errors import ArgumentError, XentError
-from .._pages import prefer_huge
+from .._pages import prefer_huge, used_again
 from . import _chain
 from ._chain import Gradients
 from ._spec import NONE, SUM, Inputs, Rows, class_axis, is_linear, loss_dtype
@@ -148,7 +148,12 @@ def _refuse_the_rest(inputs: Inputs, rows: Rows) -> None:
 def _buffer(tensor: Tensor, place: int) -> Tensor:
     """Memory for a gradient: that of 16-bit weights is a sum over all rows, held wider."""
     wide = place != _call.GRAD and tensor.dtype.itemsize == 2
-    made = torch.empty_like(tensor, dtype=torch.float32 if wide else None)
+    dtype = torch.float32 if wide else tensor.dtype
+    if tensor.is_contiguous():
+        buffer = used_again(tensor.numel() * dtype.itemsize)
+        if buffer is not None:
+            return torch.frombuffer(buffer, dtype=dtype).view(tensor.shape)
+    made = torch.empty_like(tensor, dtype=dtype)
     prefer_huge(made.data_ptr(), made.numel() * made.itemsize)
     return made
 

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""The memory of large gradients: huge pages, and used again once nobody holds it."""
+
+import pickle
+import sys
+import threading
+
+import ml_dtypes  # noqa: F401 (bfloat16)
+import numpy as np
+import pytest
+import xent
+from xent import _pages
+
+torch = pytest.importorskip("torch")
+drop_in = pytest.importorskip("xent.torch")
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone is asked for pages")
+ROWS, CLASSES = 300, 1000
+
+
+@pytest.fixture(autouse=True)
+def every_size(monkeypatch):
+    """As if 4 KiB were large already."""
+    monkeypatch.setattr(_pages, "_LEAST_KEPT", 4096)
+    monkeypatch.setattr(_pages, "_kept", [])
+
+
+def _batch(seed=0, rows=ROWS):
+    dice = np.random.default_rng(seed)
+    return dice.normal(size=(rows, CLASSES)).astype(np.float32), dice.integers(0, CLASSES, rows)
+
+
+def numpy_gradient(x, y):
+    return xent.cross_entropy_with_grad(x, y)[1]
+
+
+def torch_gradient(x, y):
+    logits = torch.from_numpy(x).requires_grad_()
+    return torch.autograd.grad(drop_in.cross_entropy(logits, torch.from_numpy(y)), logits)[0]
+
+
+def values(gradient):
+    return np.asarray(gradient).copy()
+
+
+def address(gradient):
+    return np.asarray(gradient).__array_interface__["data"][0]
+
+
+@pytest.fixture(params=[numpy_gradient, torch_gradient])
+def gradient(request):
+    return request.param
+
+
+def test_memory_is_used_again(gradient):
+    (x, y), (z, _) = _batch(), _batch(1)
+    first = gradient(x, y)
+    expected, place = values(first), address(first)
+    del first
+    other = gradient(z, y)
+    assert address(other) == place
+    del other
+    again = gradient(x, y)
+    assert address(again) == place
+    np.testing.assert_array_equal(np.asarray(again), expected)
+
+
+def test_never_while_anybody_holds_it(gradient):
+    (x, y), (z, _) = _batch(), _batch(1)
+    held = gradient(x, y)
+    expected = values(held)
+    part = held[7:9]
+    assert address(gradient(z, y)) != address(held)
+    del held
+    for _ in range(3):
+        gradient(z, y)
+    np.testing.assert_array_equal(np.asarray(part), expected[7:9])
+
+
+def test_from_one_to_the_other():
+    """One block is kept for both; what is viewed as the other's holds it as well."""
+    x, y = _batch()
+    tensor = torch_gradient(x, y)
+    expected, place = values(tensor), address(tensor)
+    array = tensor.numpy()
+    del tensor
+    assert address(numpy_gradient(x, y)) != place
+    np.testing.assert_array_equal(array, expected)
+    del array
+    assert address(numpy_gradient(x, y)) == place
+
+
+def test_other_sizes_take_its_place(gradient):
+    sizes = []
+    for rows in (ROWS, ROWS + 1, ROWS):
+        gradient(*_batch(rows=rows))
+        sizes.append([len(block) for block in _pages._kept])
+    assert sizes == [[4 * CLASSES * rows] for rows in (ROWS, ROWS + 1, ROWS)]
+
+
+def test_arrays_and_tensors_like_any(gradient):
+    made = gradient(*_batch())
+    copy = pickle.loads(pickle.dumps(made))
+    np.testing.assert_array_equal(np.asarray(copy), np.asarray(made))
+    made *= 2
+    np.testing.assert_array_equal(np.asarray(made), 2 * np.asarray(copy))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
+def test_types(dtype):
+    x, y = _batch()
+    logits = torch.from_numpy(x).to(getattr(torch, dtype)).requires_grad_()
+    (made,) = torch.autograd.grad(drop_in.cross_entropy(logits, torch.from_numpy(y)), logits)
+    assert made.dtype == logits.dtype and made.shape == logits.shape and made.is_contiguous()
+    assert len(_pages._kept) == 0
+    array = xent.cross_entropy_with_grad(x.astype(np.dtype(dtype)), y)[1]
+    assert array.dtype == np.dtype(dtype) and array.shape == x.shape and array.flags.writeable
+    np.testing.assert_array_equal(array.astype(float), made.double().numpy())
+
+
+def test_strides_stay_those_of_the_logits():
+    x, y = _batch()
+    logits = torch.from_numpy(x).t().contiguous().t().requires_grad_()
+    (made,) = torch.autograd.grad(drop_in.cross_entropy(logits, torch.from_numpy(y)), logits)
+    assert made.stride() == logits.stride()
+    np.testing.assert_array_equal(made.numpy(), torch_gradient(x, y).numpy())
+
+
+def test_without_memory_of_its_own(monkeypatch, gradient):
+    def refuse(*_, **__):
+        raise OSError(12, "Cannot allocate memory")
+
+    x, y = _batch()
+    expected = values(gradient(x, y))
+    _pages._kept.clear()
+    monkeypatch.setattr(_pages.mmap, "mmap", refuse)
+    np.testing.assert_array_equal(np.asarray(gradient(x, y)), expected)
+
+
+def test_threads(gradient):
+    batches = [_batch(seed) for seed in range(4)]
+    expected = [values(gradient(*batch)) for batch in batches]
+    wrong = []
+
+    def work(i):
+        for _ in range(30):
+            made = gradient(*batches[i])
+            if not np.array_equal(np.asarray(made), expected[i]):
+                wrong.append(i)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert len(_pages._kept) == 1
+
+
+def test_small_ones_are_nobodys_business(monkeypatch, gradient):
+    monkeypatch.setattr(_pages, "_LEAST_KEPT", 1 << 25)
+    gradient(*_batch())
+    assert not _pages._kept
+
+
+def test_huge_pages_are_asked_for(monkeypatch):
+    asked = []
+    monkeypatch.setattr(_pages, "_LEAST_KEPT", 1 << 25)
+    monkeypatch.setattr(_pages, "_advise", lambda *words: asked.append(words))
+    for rows in (8, 1200):
+        grad = torch_gradient(*_batch(rows=rows))
+    ((begin, size, what),) = asked
+    first, page = address(grad), _pages.mmap.PAGESIZE
+    assert begin % page == size % page == 0
+    assert first <= begin < first + page
+    assert first + grad.nbytes - page < begin + size <= first + grad.nbytes
+    assert what == 14
