@@ -33,15 +33,16 @@ def prefer_huge(address: int, size: int) -> None:
     _advise(begin, end - begin, _HUGE_PAGES)
 
 
-def _keep(block: mmap.mmap) -> None:
-    block.madvise(_LATER)
+def _keep(block: mmap.mmap, address: int) -> None:
+    if _advise is not None:
+        _advise(address, len(block), _LATER)
     _kept[:] = [block]
 
 
 def used_again(size: int) -> Optional[Any]:
     """A buffer of this size, which is kept for the next call when nobody holds it any more; None if
     it is too small for that to pay, or not to be had."""
-    if size < _LEAST_KEPT or sys.platform != "linux":
+    if size < _LEAST_KEPT or _advise is None:
         return None
     try:
         block = _kept.pop()
@@ -52,7 +53,8 @@ def used_again(size: int) -> Optional[Any]:
             block = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         except OSError:
             return None
-        block.madvise(_HUGE_PAGES)
     buffer = (ctypes.c_char * size).from_buffer(block)
-    finalize(buffer, _keep, block).atexit = False
+    address = ctypes.addressof(buffer)
+    prefer_huge(address, size)
+    finalize(buffer, _keep, block, address).atexit = False
     return buffer

@@ -137,6 +137,13 @@ def test_without_memory_of_its_own(monkeypatch, gradient):
     np.testing.assert_array_equal(np.asarray(gradient(x, y)), expected)
 
 
+def test_advice_may_be_refused(monkeypatch, gradient):
+    monkeypatch.setattr(_pages, "_advise", lambda *_: -1)
+    x, y = _batch()
+    place = address(gradient(x, y))
+    assert address(gradient(x, y)) == place
+
+
 def test_threads(gradient):
     batches = [_batch(seed) for seed in range(4)]
     expected = [values(gradient(*batch)) for batch in batches]
