@@ -222,7 +222,7 @@ MAY_IMPORT = {
     "_total": ["_library", "_errors", "_options"],
     "_pages": [],
     "_dlpack": ["_library", "_call", "_errors"],
-    "_arrays": ["_library", "_call", "_errors", "_dlpack"],
+    "_arrays": ["_library", "_call", "_errors", "_dlpack", "_pages"],
     "_functions": ["_library", "_call", "_errors", "_options", "_total", "_arrays"],
     "_linear": ["_call", "_errors", "_options", "_total", "_arrays", "_functions"],
     "_model": ["_errors"],

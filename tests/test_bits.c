@@ -11,7 +11,8 @@
 
 #include <cmocka.h>
 
-static const int64_t class_counts[] = {1, 2, 10, 17, 64, 65, 100, 1000, 1024, 1025, 2500, 9000};
+static const int64_t class_counts[] = {1,   2,    10,   17,   64,   65,  100,
+                                       200, 1000, 1024, 1025, 2500, 9000};
 enum { CLASS_COUNTS = sizeof class_counts / sizeof *class_counts };
 
 /* ---- what is compared ------------------------------------------------------------------------ */

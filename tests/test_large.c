@@ -45,7 +45,8 @@ static int free_logits(void **state) {
     return 0;
 }
 
-/* The first and the last row, those around powers of two of elements and bytes, and others. */
+/* The first and the last row, others, and, where a row's classes are consecutive, those around
+ * powers of two of elements and bytes. */
 static void choose_rows(int64_t rows, int64_t classes, int64_t *chosen) {
     uint64_t dice = 2;
     int n = 0;

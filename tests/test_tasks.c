@@ -95,7 +95,7 @@ static int64_t tasks_given(const subject *made, xent_executor inner) {
     return kept.tasks;
 }
 
-/* The second has but one thread, of which the thread sanitizer has nothing to say. */
+/* The second has but one thread and is left out under sanitizers. */
 static void check_executors(const subject *made) {
     assert_int_equal(tasks_given(made, thread_executor(MOST_THREADS)), MOST_THREADS);
     if (!getenv("XENT_SHORT"))
@@ -142,7 +142,8 @@ static void bent_rows(void **state) {
     check_tasks(make_subject(XENT_F32, "everything", 2700, 1024, 0, 0), 7);
 }
 
-/* The gradient is larger than the caches, and written past them where it is not in place. */
+/* The gradient is larger than the caches, and written past them where it is not in place: with
+ * AVX-512, and in sanitizer builds. */
 static void large_gradients(void **state) {
     (void)state;
     check_tasks(make_subject(XENT_F32, "backward", 8300, 1024, 0, 1U << PROBABILITY), 14);

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Optional, overload
 import numpy as np
 
 from . import _call
-from ._arrays import dtype_of, floats_view, labels_view, output_view, own_view, rows_like
+from ._arrays import (
+    dtype_of,
+    floats_view,
+    labels_view,
+    new_array,
+    output_view,
+    own_view,
+    rows_like,
+)
 from ._call import View
 from ._errors import ArgumentError, ShapeError
 from ._functions import Array, Loss, put_weights, reduced_settings
@@ -72,9 +80,9 @@ def _new_gradient(name: str, views: _Views, weight_dtype: Any) -> Array:
     weight = views.weight
     dtype = dtype_of(weight.dtype) if weight_dtype is None else np.dtype(weight_dtype)
     if name == "features":
-        return np.empty(views.features.shape, dtype_of(views.features.dtype))
+        return new_array(views.features.shape, dtype_of(views.features.dtype))
     if name == "weight":
-        return np.empty(weight.shape, dtype)
+        return new_array(weight.shape, dtype)
     if not weight.shape:
         raise ShapeError("weight is a single number: it must have shape [C, D], a row per class.")
     return np.empty(weight.shape[:1], dtype)

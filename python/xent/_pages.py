@@ -34,21 +34,22 @@ def prefer_huge(address: int, size: int) -> None:
 
 
 def _keep(block: mmap.mmap, address: int) -> None:
-    if _advise is not None:
-        _advise(address, len(block), _LATER)
-    _kept[:] = [block]
+    """Not without the advice: nobody else could ever have the memory."""
+    if _advise is not None and _advise(address, len(block), _LATER) == 0:
+        _kept[:] = [block]
 
 
 def used_again(size: int) -> Optional[Any]:
-    """A buffer of this size, which is kept for the next call when nobody holds it any more; None if
-    it is too small for that to pay, or not to be had."""
+    """A buffer of this size, whose memory is kept for the next call when nobody holds it any more;
+    None if it is too small for that to pay, or not to be had. What is kept may be up to twice as
+    large."""
     if size < _LEAST_KEPT or _advise is None:
         return None
     try:
         block = _kept.pop()
     except IndexError:
         block = None
-    if block is None or len(block) != size:
+    if block is None or not size <= len(block) <= 2 * size:
         try:
             block = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         except OSError:

@@ -57,12 +57,15 @@ def test_memory_is_used_again(gradient):
     first = gradient(x, y)
     expected, place = values(first), address(first)
     del first
+    (block,) = _pages._kept
     other = gradient(z, y)
-    assert address(other) == place
+    assert address(other) == place and not _pages._kept
     del other
     again = gradient(x, y)
     assert address(again) == place
     np.testing.assert_array_equal(np.asarray(again), expected)
+    del again
+    assert _pages._kept[0] is block
 
 
 def test_never_while_anybody_holds_it(gradient):
@@ -90,12 +93,13 @@ def test_from_one_to_the_other():
     assert address(numpy_gradient(x, y)) == place
 
 
-def test_other_sizes_take_its_place(gradient):
-    sizes = []
-    for rows in (ROWS, ROWS + 1, ROWS):
+def test_sizes(gradient):
+    """What is kept serves sizes down to half of its own; another size takes its place."""
+    kept = []
+    for rows in (ROWS, ROWS + 1, ROWS, ROWS // 2 + 1, ROWS // 2):
         gradient(*_batch(rows=rows))
-        sizes.append([len(block) for block in _pages._kept])
-    assert sizes == [[4 * CLASSES * rows] for rows in (ROWS, ROWS + 1, ROWS)]
+        kept.append([len(block) // CLASSES // 4 for block in _pages._kept])
+    assert kept == [[ROWS], [ROWS + 1], [ROWS + 1], [ROWS + 1], [ROWS // 2]]
 
 
 def test_arrays_and_tensors_like_any(gradient):
@@ -138,10 +142,38 @@ def test_without_memory_of_its_own(monkeypatch, gradient):
 
 
 def test_advice_may_be_refused(monkeypatch, gradient):
+    """Nothing is kept then, since the system could not have it."""
     monkeypatch.setattr(_pages, "_advise", lambda *_: -1)
+    (x, y), (z, _) = _batch(), _batch(1)
+    held = gradient(x, y)
+    expected = values(held)
+    gradient(z, y)
+    assert not _pages._kept
+    np.testing.assert_array_equal(np.asarray(held), expected)
+
+
+def test_no_views():
+    """What autograd refuses to do to views can be done to large gradients, too."""
     x, y = _batch()
-    place = address(gradient(x, y))
-    assert address(gradient(x, y)) == place
+    made = torch_gradient(x, y)
+    assert not made._is_view()
+    made.detach_()
+    logits, target = torch.from_numpy(x).requires_grad_(), torch.from_numpy(y)
+    losses = drop_in.cross_entropy(logits, target, reduction="none")
+    (made,) = torch.autograd.grad(losses, logits, torch.ones(ROWS))
+    made.mul_(torch.full((1,), 2.0, requires_grad=True))
+    assert made.requires_grad
+
+
+def test_the_linear_form():
+    dice = np.random.default_rng(5)
+    features, labels = dice.normal(size=(ROWS, 40)).astype(np.float32), dice.integers(0, 50, ROWS)
+    weight = dice.normal(size=(50, 40)).astype(np.float32)
+    for _ in range(3):
+        gradients = xent.linear_cross_entropy_with_grad(features, weight, labels)[1]
+        assert gradients.features.shape == features.shape
+        assert gradients.weight.shape == weight.shape
+        assert not np.shares_memory(gradients.features, gradients.weight)
 
 
 def test_threads(gradient):

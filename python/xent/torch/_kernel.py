@@ -152,7 +152,7 @@ def _buffer(tensor: Tensor, place: int) -> Tensor:
     if tensor.is_contiguous():
         buffer = used_again(tensor.numel() * dtype.itemsize)
         if buffer is not None:
-            return torch.frombuffer(buffer, dtype=dtype).view(tensor.shape)
+            return torch.frombuffer(buffer, dtype=dtype).resize_(tensor.shape)  # no view
     made = torch.empty_like(tensor, dtype=dtype)
     prefer_huge(made.data_ptr(), made.numel() * made.itemsize)
     return made
