@@ -12,9 +12,9 @@ mkdir -p $out/logs
 passed=0 failed=0 begun=$SECONDS waiting=()
 
 cases=5000 best_cases=25000 emulated_cases=300 short_cases=500
-analyzed_nodes=75000           # of 225,000 by default, in each function
+analyzed_nodes=75000                    # of 225,000 by default, in each function
 emulates_all= not_emulated='[.]scalar$' # the C of everywhere
-repeated='test_bits[.]scalar$' # compares calls with each other; gcc's build does so, too
+repeated='test_bits[.]scalar$'          # compares calls with each other; gcc's build does so, too
 valgrind_tests=(train_calls robust train diagnose_calls linear diagnose edge_cases differential check refusals tails
     overlap labels total abi search) # what takes longest begins first
 if [ "${1:-}" = --all ]; then

@@ -195,7 +195,7 @@ def _label_advice(array: np.ndarray[Any, Any]) -> str:
 
 
 def new_array(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
-    """An array as large as the logits, in C order."""
+    """An array for a result that may be as large as the inputs, in C order."""
     buffer = used_again(prod(shape) * dtype.itemsize)
     return np.empty(shape, dtype) if buffer is None else np.frombuffer(buffer, dtype).reshape(shape)
 
