@@ -79,12 +79,13 @@ together() {
     waiting=()
 }
 
-# suite NAME CASES CTEST-ARGUMENTS...: counts each test of the build of that name, or one failure if none ran.
+# suite NAME CASES CTEST-ARGUMENTS...: counts each test of the build of that name, or one failure if none ran. One more
+# than there are cores, since some wait for a disk or a terminal.
 suite() {
     local name=$1 log=$out/logs/$1.log ran bad skipped good
     local -x XENT_CASES=$2
     shift 2
-    (cd "$out/$name" && ctest -j "$jobs" --no-tests=error --output-on-failure "$@") >"$log" 2>&1 </dev/null
+    (cd "$out/$name" && ctest -j $((jobs + 1)) --no-tests=error --output-on-failure "$@") >"$log" 2>&1 </dev/null
     ran=$(sed -n 's/.*tests failed out of \([0-9]*\)$/\1/p' "$log")
     bad=$(sed -n 's/.* \([0-9]*\) tests failed out of .*/\1/p' "$log")
     skipped=$(grep -c '\*\*\*Skipped' "$log")

@@ -72,6 +72,13 @@ class OnATerminal(Case):
             file.truncate(file.tell() + rows * 100000)
         self.save("labels.npy", np.zeros(rows, np.uint8))
 
+    def let_time_pass(self, process, seconds=2):
+        """To a process that has begun to work and is meanwhile stopped: it costs the machine nothing."""
+        time.sleep(0.3)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGCONT)
+
     def work(self, *words, **settings):
         return Terminal([XENT, "loss", "logits.npy", "labels.npy", "--threads", "1", *words], self.folder,
                         XENT_ISA="scalar", **settings)
@@ -151,14 +158,16 @@ class Progress(OnATerminal):
         self.save_work()
         for words, environment in ((("-q",), {}), (("--quiet",), {}), ((), {"TERM": "dumb"})):
             terminal = self.work(*words, **environment)
-            self.assertFalse(terminal.wait_for("%", 2.5))
+            self.let_time_pass(terminal.process)
+            self.assertFalse(terminal.wait_for("%", 0.3))
             self.assertIsNone(terminal.process.poll(), "the work was too small to tell")
             terminal.type("\x03")
             self.assertEqual((terminal.end(), terminal.shown), (130, "^C"))
         with open(self.path("err"), "w+", encoding="utf-8") as err:
             process = subprocess.Popen([XENT, "loss", "logits.npy", "labels.npy", "--threads", "1"], cwd=self.folder,
                                        env={**os.environ, "XENT_ISA": "scalar", "TERM": "xterm"}, stderr=err)
-            time.sleep(2.5)
+            self.let_time_pass(process)
+            time.sleep(0.3)
             process.send_signal(signal.SIGINT)
             self.assertEqual((process.wait(60), self.read("err")), (130, b""))
         self.save_batch()

@@ -32,8 +32,10 @@ static inline __m256i s_to_bf16(svec a) {
     return _mm512_cvtepi32_epi16(_mm512_srli_epi32(s_round_bf16(a), 16));
 }
 
+/* With a mask of all lanes: without one, gcc's own header converts a sign where it is a macro. */
 static inline __m256i s_to_f16(svec a) {
-    return _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    return _mm512_maskz_cvtps_ph((__mmask16)0xffff, a,
+                                 _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
 static inline svec s_load_bf16(const void *p) {
