@@ -79,7 +79,7 @@ static void blend_across(const struct plan *plan, const struct blend *blends, co
                          int64_t stride) {
     double a[MOST_ROWS] = {0}, b[MOST_ROWS] = {0};
     bool all_fit = fit_lanes(plan, blends, count, a, b);
-    plan->kernels->grad_across(tiles, count, n, a, b, weight, g, neighbours, stride);
+    plan->kernels->grad_across(tiles, count, n, a, b, weight, g, neighbours, stride, NULL);
     for (int j = 0; !all_fit && j < count; j++)
         if (!blend_fits(plan, &blends[j]))
             blend_in_double(plan, &blends[j], weight, tile_lane(plan, tiles, j), ACROSS, n, g[j],
@@ -226,6 +226,16 @@ static void write_once(const struct plan *plan, struct scratch scratch, struct r
     write_tiles(plan, rows, factors, scratch.terms, 0, plan->shape->classes);
 }
 
+/* Where the gradient of the rows after these begins, which writing in place has fetched already;
+ * NULL: nowhere. */
+static void *gradient_ahead(const struct plan *plan, const struct rows *rows) {
+    const row_view *grad = &plan->shape->grad;
+    const int64_t row = rows->first + rows->count;
+    if (plan->in_place || row >= plan->shape->rows || !rows_are_dense(grad, plan->shape->classes))
+        return NULL;
+    return row_address(grad, row);
+}
+
 /* Where they do and only gradients are wanted, whose coefficients are in the columns as the kernel
  * takes them, there is nothing to prepare. What rows without a gradient get meanwhile does not
  * matter: fill_rows comes last. */
@@ -238,7 +248,8 @@ static void write_across(const struct plan *plan, struct scratch scratch, struct
     } else if (rows->beside.whole && rows->all_fit && !plan->shape->probability.data) {
         plan->kernels->grad_across(scratch.terms, rows->beside.count, classes, rows->columns.a,
                                    rows->columns.b, weights_from(plan, 0), rows->grad,
-                                   rows->grad_neighbours, plan->shape->grad.class_stride);
+                                   rows->grad_neighbours, plan->shape->grad.class_stride,
+                                   gradient_ahead(plan, rows));
     } else {
         write_once(plan, scratch, rows);
     }

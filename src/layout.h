@@ -51,6 +51,12 @@ static inline void *class_address(const row_view *view, void *row, int64_t class
  * is an element after the one before. */
 bool row_addresses(const row_view *view, int64_t first, int64_t count, void **addresses);
 
+/* Whether each row begins right after the one before, whose classes are consecutive. */
+static inline bool rows_are_dense(const row_view *view, int64_t classes) {
+    return view->ndim > 0 && view->class_stride == 1 &&
+           view->step[view->ndim - 1] == classes * view->class_step;
+}
+
 /* How many rows from `row` on, itself included, lie at equal steps (*step bytes apart). An empty
  * view: all rows. */
 int64_t row_run(const row_view *view, int64_t row, int64_t *step);

@@ -59,6 +59,15 @@ int64_t stage_pitch(const struct plan *plan) {
     return plan->stage_rows + 64 / lane_size(plan);
 }
 
+/* Rows that will be read after those of a phase, or of a stage, and lie where fetching them is a
+ * matter of steps: as neighbours, or each right after the one before. */
+static int64_t choose_ahead(const struct plan *plan) {
+    bool by_steps = plan->neighbours || rows_are_dense(plan->source, plan->shape->classes);
+    if (plan->way != WAY_ACROSS || !by_steps)
+        return 0;
+    return plan->stage_rows > 0 ? plan->stage_rows : plan->phase_rows;
+}
+
 static size_t stage_size(const struct plan *plan) {
     if (plan->stage_rows == 0)
         return 0;
@@ -155,6 +164,8 @@ void make_plan(struct plan *plan, const layout *shape, const xent_options *optio
     plan->keeps_terms &= !plan->again;
     plan->keeps_in_place = outputs->grad && are_lanes && !plan->streams;
     plan->stage_rows = choose_stage_rows(plan, outputs);
+    plan->source = &shape->logits;
+    plan->ahead = choose_ahead(plan);
     plan->scratch_size = blocks_size(plan) + terms_size(plan) + stage_size(plan);
 }
 

@@ -43,6 +43,8 @@ struct plan {
     bool keeps_terms;    /* E is needed after the statistics */
     bool keeps_in_place; /* .. and is kept in the gradient's own memory */
     int32_t split;       /* ALONG: tasks that share the blocks of one row */
+    const row_view *source;         /* the logits, also where rows are staged */
+    int64_t ahead;                  /* ACROSS: rows from one read to one fetched; 0: none is */
     const struct known_rows *known; /* not ACROSS; NULL: logits are read */
     bool streams;                   /* ALONG: the gradient is written past the caches */
     bool again;                     /* .. and E is not kept, but computed again */

@@ -186,6 +186,14 @@ xent_stats_columns *block_columns(const struct plan *plan, struct scratch scratc
     return in_place ? &rows->columns.stats : &scratch.columns[b];
 }
 
+/* Where class `first` of the rows lies that are fetched while these are worked on; NULL: none. */
+static const void *logits_ahead(const struct plan *plan, const struct rows *rows, int64_t first) {
+    const int64_t row = rows->first + plan->ahead;
+    if (plan->ahead == 0 || row >= plan->shape->rows)
+        return NULL;
+    return class_address(plan->source, row_address(plan->source, row), first);
+}
+
 /* E that does not fit the tiles is computed again by the gradient. */
 static void sweep_across(const struct plan *plan, struct scratch scratch, struct rows *rows,
                          int count) {
@@ -199,6 +207,7 @@ static void sweep_across(const struct plan *plan, struct scratch scratch, struct
                                     are_neighbours(rows), rows->beside.count, block_length(plan, b),
                                     plan->shape->logits.class_stride, plan->formula.by.scale,
                                     plan->more, weights_from(plan, b * BLOCK), e,
+                                    logits_ahead(plan, rows, b * BLOCK), plan->source->class_stride,
                                     block_columns(plan, scratch, rows, b));
     if (plan->blocks == 1)
         take_columns(plan, block_columns(plan, scratch, rows, 0), rows);

@@ -208,6 +208,7 @@ static void test_across(const struct type *type, int style, int64_t n, int rows)
     int64_t apart = 1 + (int64_t)(draw() % 2), row_stride = rows_first ? n : apart;
     int64_t class_stride = rows_first ? 1 : rows * apart;
     bool neighbours = row_stride == 1;
+    const void *next = draw() % 2 ? b.x : NULL; /* fetched, which no result shows */
     double a[ACROSS], zero[ACROSS] = {0};
     const void *x[ACROSS];
     void *g[2][ACROSS];
@@ -224,9 +225,10 @@ static void test_across(const struct type *type, int style, int64_t n, int rows)
     for (int k = 0; k < 2; k++) {
         memset(b.e[k], 0, tile);
         tested[k]->stats_across(x, neighbours, rows, n, class_stride, 0.7, more, b.weight,
-                                n <= LONG_TILE ? b.e[k] : NULL, &b.columns[k]);
+                                n <= LONG_TILE ? b.e[k] : NULL, next, class_stride, &b.columns[k]);
         if (n <= LONG_TILE && style != POISONED)
-            tested[k]->grad_across(b.e[k], rows, n, a, zero, NULL, g[k], neighbours, class_stride);
+            tested[k]->grad_across(b.e[k], rows, n, a, zero, NULL, g[k], neighbours, class_stride,
+                                   draw() % 2 ? b.g[k] : NULL);
         for (int row = 0; row < rows; row++)
             b.stats[k][row] = column(&b.columns[k], row, n, more);
     }

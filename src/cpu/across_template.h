@@ -23,10 +23,8 @@ static void NAME(pack)(const void *const *x, bool neighbours, int rows, int64_t 
     const void *moved[WIDTH], *const *from = x;
     if (neighbours && rows == WIDTH) {
         const unsigned char *p = (const unsigned char *)x[0] + first * step;
-        for (int64_t c = 0; c < n; c++, p += step) {
+        for (int64_t c = 0; c < n; c++, p += step)
             v_store(tile + c * ACROSS, LOAD(p));
-            __builtin_prefetch(p + MOST_ROWS * (int64_t)sizeof(ELEM)); /* of the next phase */
-        }
         return;
     }
     if (rows < WIDTH || first > 0) {
@@ -74,16 +72,34 @@ static inline void NAME(group_largest)(const LANE *tile, int64_t first, int64_t 
     rows->bad = v_or(bad, v_eq(max, v_set(INFINITY)));
 }
 
+/* A line may hold the elements of one class of a whole group. */
+enum { NAME(FETCHES_EACH) = WIDTH * sizeof(ELEM) >= LINE };
+
+/* Of `next`, as stats_across has it: what the group that begins at `row` fetches; NULL: what is
+ * near. Where a line holds more than a group's elements, every second class is enough. */
+static inline fetching NAME(ahead_of_group)(const void *next, int64_t stride, int64_t n, int row,
+                                            const void *near) {
+    const int64_t size = sizeof(ELEM);
+    int64_t step = stride == 1 ? WIDTH * size : stride * size;
+    int64_t at = stride == 1 ? row * n * size : row * size;
+    if (!next)
+        return (fetching){(uintptr_t)near, 0};
+    if (!NAME(FETCHES_EACH) && row / WIDTH % 2 == 1)
+        at += step;
+    return (fetching){(uintptr_t)next + (uintptr_t)at, step};
+}
+
 /* Turns tile into E; adds to the sums, of which those that `first` is the first to reach begin with
  * it. The moments come first, while x is there. */
 static inline __attribute__((always_inline)) void
 NAME(group_sum)(LANE *tile, int64_t first, int64_t n, const group *rows, double scale, bool more,
-                const double *weight, group_sums *sums) {
+                const double *weight, fetching next, group_sums *sums) {
     vec *rest = sums->rest + first % PARTS, top = sums->top;
     vec class = v_set((LANE)first);
     for (int64_t c = 0; c < n; c++) {
         vec x = v_load(tile + c * ACROSS), e = group_term(x, rows, true);
         mask is_top = v_eq(class, rows->arg);
+        fetch(next.at + (uintptr_t)((first + c) * next.step));
         v_store(tile + c * ACROSS, e);
         if (more && first == 0)
             sums->gap[c] = sums->heat[c] = w_set(0);
@@ -101,7 +117,7 @@ NAME(group_sum)(LANE *tile, int64_t first, int64_t n, const group *rows, double 
  * room for no more: they are packed twice. */
 static void NAME(group_stats)(const void *const *x, bool neighbours, int count, int64_t n,
                               int64_t class_stride, double scale, bool more, const double *weight,
-                              LANE *e, xent_stats_columns *stats, int row) {
+                              LANE *e, fetching next, xent_stats_columns *stats, int row) {
     LANE own[TILE * ACROSS];
     group rows;
     begin_group(&rows);
@@ -120,9 +136,9 @@ static void NAME(group_stats)(const void *const *x, bool neighbours, int count, 
         if (!e && n > TILE)
             NAME(pack)(x, neighbours, count, c, some, class_stride, tile);
         if (more)
-            NAME(group_sum)(tile, c, some, &rows, scale, true, weight ? weight + c : NULL, &sums);
-        else
-            NAME(group_sum)(tile, c, some, &rows, scale, false, NULL, &sums);
+            NAME(group_sum)
+        (tile, c, some, &rows, scale, true, weight ? weight + c : NULL, next, &sums);
+        else NAME(group_sum)(tile, c, some, &rows, scale, false, NULL, next, &sums);
     }
     group_finish(&rows, sums.top, fold_group(sums.rest, n), stats, row);
     if (!e)
@@ -134,8 +150,8 @@ static void NAME(group_stats)(const void *const *x, bool neighbours, int count, 
 /* Statistics of all rows from tiles that hold all classes. Each step is taken for all groups before
  * the next, so that the processor finds enough to do while it waits for results. */
 static void NAME(tile_stats)(const void *const *x, bool neighbours, int rows, int64_t n,
-                             int64_t class_stride, double scale, void *e,
-                             xent_stats_columns *stats) {
+                             int64_t class_stride, double scale, void *e, const void *next,
+                             int64_t next_stride, xent_stats_columns *stats) {
     group groups[MOST_ROWS / WIDTH];
     for (int row = 0; row < rows; row += WIDTH)
         NAME(pack)
@@ -147,7 +163,8 @@ static void NAME(tile_stats)(const void *const *x, bool neighbours, int rows, in
     for (int row = 0; row < rows; row += WIDTH) {
         group *these = &groups[row / WIDTH];
         LANE *tile = tile_of_row(e, row);
-        tile_terms(tile, n, scale, these);
+        tile_terms(tile, n, scale, these, NAME(ahead_of_group)(next, next_stride, n, row, tile),
+                   NAME(FETCHES_EACH));
         group_finish(these, group_term(these->max, these, true), fold_tile(tile, n, these->arg),
                      stats, row);
     }
@@ -155,15 +172,17 @@ static void NAME(tile_stats)(const void *const *x, bool neighbours, int rows, in
 
 static void NAME(stats_across)(const void *const *x, bool neighbours, int rows, int64_t n,
                                int64_t class_stride, double scale, bool more, const double *weight,
-                               void *e, xent_stats_columns *stats) {
+                               void *e, const void *next, int64_t next_stride,
+                               xent_stats_columns *stats) {
     if (e && !more) {
-        NAME(tile_stats)(x, neighbours, rows, n, class_stride, scale, e, stats);
+        NAME(tile_stats)(x, neighbours, rows, n, class_stride, scale, e, next, next_stride, stats);
         return;
     }
     for (int row = 0; row < rows; row += WIDTH)
         NAME(group_stats)
     (x + row, neighbours, group_rows(row, rows), n, class_stride, scale, more, weight,
-     e ? tile_of_row(e, row) : NULL, stats, row);
+     e ? tile_of_row(e, row) : NULL, NAME(ahead_of_group)(next, next_stride, n, row, stats), stats,
+     row);
 }
 
 static void NAME(terms_across)(const void *const *x, bool neighbours, int rows, int64_t n,
@@ -175,14 +194,15 @@ static void NAME(terms_across)(const void *const *x, bool neighbours, int rows, 
         begin_group(&these);
         these.max = v_narrow(w_load(stats->max + row));
         NAME(pack)(x + row, neighbours, group_rows(row, rows), 0, n, class_stride, tile);
-        tile_terms(tile, n, scale, &these);
+        tile_terms(tile, n, scale, &these, (fetching){(uintptr_t)tile, 0}, false);
     }
 }
 
 #ifdef FOURS
-/* Of rows that do not exist, what is written goes nowhere. */
+/* Of rows that do not exist, what is written goes nowhere. Meanwhile the lines from `next` on are
+ * fetched, as many as are written; NULL: none. */
 static void NAME(write_fours)(const LANE *tile, int rows, int64_t n, const tile_blend *by,
-                              void *const *g) {
+                              void *const *g, const unsigned char *next) {
     ELEM nowhere[LONG_TILE];
     void *places[WIDTH], *const *to = g;
     for (int row = 0; rows < WIDTH && row < WIDTH; row++) {
@@ -192,6 +212,8 @@ static void NAME(write_fours)(const LANE *tile, int rows, int64_t n, const tile_
     for (int64_t c = 0; c < n; c += 4) {
         int64_t at = c + 4 <= n ? c : n - 4;
         vec fours[4];
+        for (int i = 0; next && i < 4 * WIDTH * (int)sizeof(ELEM); i += LINE, next += LINE)
+            __builtin_prefetch(next, 1);
         for (int i = 0; i < 4; i++)
             fours[i] = blend_class(tile, at + i, by);
         v_exchange_fours(&fours[0], &fours[1], &fours[2], &fours[3]);
@@ -212,7 +234,8 @@ static void NAME(scatter)(const LANE *tile, int rows, int64_t n, const tile_blen
 }
 
 static void NAME(grad_group)(const LANE *tile, int rows, int64_t n, const tile_blend *by,
-                             void *const *g, bool neighbours, int64_t class_stride) {
+                             void *const *g, bool neighbours, int64_t class_stride,
+                             const unsigned char *next) {
     const int64_t step = class_stride * (int64_t)sizeof(ELEM);
     unsigned char *to = g[0];
     if (neighbours && rows == WIDTH) {
@@ -222,20 +245,22 @@ static void NAME(grad_group)(const LANE *tile, int rows, int64_t n, const tile_b
     }
 #ifdef FOURS
     if (class_stride == 1 && n >= 4) {
-        NAME(write_fours)(tile, rows, n, by, g);
+        NAME(write_fours)(tile, rows, n, by, g, next);
         return;
     }
 #endif
+    (void)next;
     NAME(scatter)(tile, rows, n, by, step, g);
 }
 
 static void NAME(grad_across)(const void *e, int rows, int64_t n, const double *a, const double *b,
                               const double *weight, void *const *g, bool neighbours,
-                              int64_t class_stride) {
+                              int64_t class_stride, void *next) {
+    const int64_t size = n * (int64_t)sizeof(ELEM);
     for (int row = 0; row < rows; row += WIDTH) {
         const tile_blend by = blend_of_rows(a + row, b + row, weight);
         NAME(grad_group)
         (tile_of_row((void *)(uintptr_t)e, row), group_rows(row, rows), n, &by, g + row, neighbours,
-         class_stride);
+         class_stride, next ? (unsigned char *)next + row * size : NULL);
     }
 }

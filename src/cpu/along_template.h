@@ -160,7 +160,7 @@ static inline __attribute__((always_inline)) struct NAME(sweep)
 /* The share of step i / WIDTH of PARTS / WIDTH in fetching the block after the next two. */
 static inline __attribute__((always_inline)) void NAME(fetch_ahead)(const struct NAME(sweep) * s,
                                                                     int64_t i) {
-    enum { SHARE = BLOCK * sizeof(ELEM) / PARTS * WIDTH, LINE = 64 };
+    enum { SHARE = BLOCK * sizeof(ELEM) / PARTS * WIDTH };
     const unsigned char *share = s->x + 3 * BLOCK * (int64_t)sizeof(ELEM) + i / WIDTH * SHARE;
     for (int64_t at = 0; at < SHARE; at += LINE)
         __builtin_prefetch(share + at);

@@ -144,14 +144,40 @@ static inline __attribute__((always_inline)) vec group_term(vec x, const group *
     return exp2_term(shifts ? v_sub(x, rows->shift) : x, rows->high, rows->low, rows->base);
 }
 
-/* n classes of a group's rows in a tile become E. */
-static inline void tile_terms(LANE *tile, int64_t n, double scale, group *rows) {
+/* What is fetched while the terms of a group are computed: a place for each class. */
+typedef struct fetching {
+    uintptr_t at;
+    int64_t step; /* bytes */
+} fetching;
+
+enum { LINE = 64 }; /* of a cache, bytes */
+
+static inline void fetch(uintptr_t at) {
+    __builtin_prefetch((const void *)at, 0, 2);
+}
+
+static inline void class_becomes_term(LANE *tile, const group *rows) {
+    v_store(tile, group_term(v_load(tile), rows, false));
+}
+
+/* n classes of a group's rows in a tile become E. of_each: what is ahead of every class is fetched,
+ * not of every second one. */
+static inline __attribute__((always_inline)) void
+tile_terms(LANE *tile, int64_t n, double scale, group *rows, fetching next, bool of_each) {
+    LANE *at = tile, *const end = tile + n * ACROSS;
     group_refer(rows, scale);
     bool shifts = v_any(rows->shifted);
-    for (LANE *at = tile; shifts && at < tile + n * ACROSS; at += ACROSS)
+    for (; shifts && at < end; at += ACROSS)
         v_store(at, group_term(v_load(at), rows, true));
-    for (LANE *at = tile; !shifts && at < tile + n * ACROSS; at += ACROSS)
-        v_store(at, group_term(v_load(at), rows, false));
+    for (; at + ACROSS < end; at += 2 * ACROSS, next.at += 2 * (uintptr_t)next.step) {
+        fetch(next.at);
+        if (of_each)
+            fetch(next.at + (uintptr_t)next.step);
+        class_becomes_term(at, rows);
+        class_becomes_term(at + ACROSS, rows);
+    }
+    if (at < end)
+        class_becomes_term(at, rows);
 }
 
 /* Sums over the classes of a group's rows; in partial sums, of which only those are set that have a

@@ -123,18 +123,22 @@ typedef struct xent_kernels {
      * element after x[j]; fast then, and where class_stride is 1. e:
      * lanes [tiles][TILE][ACROSS], or [LONG_TILE][ACROSS], that receive E of ACROSS rows a tile,
      * or NULL where there are more classes. Without `more`, mass, gap and heat are not set; k,
-     * shifted and poisoned only without e, for the merge of blocks. */
+     * shifted and poisoned only without e, for the merge of blocks. next: where the logits lie that
+     * will be read after these, which are fetched meanwhile: the same classes of as many rows,
+     * next_stride elements apart, the rows being neighbours, or, where it is 1, one row right after
+     * the other. NULL: none. */
     void (*stats_across)(const void *const *x, bool neighbours, int rows, int64_t n,
                          int64_t class_stride, double scale, bool more, const double *weight,
-                         void *e, xent_stats_columns *stats);
+                         void *e, const void *next, int64_t next_stride, xent_stats_columns *stats);
     /* E of n in [1, TILE] classes anywhere in a block, given the block's stats. */
     void (*terms_across)(const void *const *x, bool neighbours, int rows, int64_t n,
                          int64_t class_stride, double scale, const xent_stats_columns *stats,
                          void *e);
-    /* grad and grad_more of n classes, with E as left by the two above. */
+    /* grad and grad_more of n classes, with E as left by the two above. next: where those of the
+     * rows after these will be written, one right after the other, if no cache has it; or NULL. */
     void (*grad_across)(const void *e, int rows, int64_t n, const double *a, const double *b,
-                        const double *weight, void *const *g, bool neighbours,
-                        int64_t class_stride);
+                        const double *weight, void *const *g, bool neighbours, int64_t class_stride,
+                        void *next);
 
     /* n strided elements as lanes (exact). */
     void (*to_lanes)(const void *x, int64_t n, int64_t stride, void *lanes);
