@@ -145,7 +145,7 @@ static void add_weights(const layout *shape, const xent_tensor *class_weight, in
         double k = class_weight ? weight_at(class_weight, classes[i]) : 1.0;
         weights[i] = w == 0.0 || k == 0.0 ? 0.0 : fma(w, k, 0.0);
     }
-    add_rows(sums, weights, (count + SUM_LANES - 1) / SUM_LANES * SUM_LANES);
+    add_rows(sums, weights, filled_up(count));
 }
 
 xent_total count_labels(const layout *shape, const xent_options *options, int64_t first,

@@ -7,7 +7,7 @@ int64_t lane_size(const struct plan *plan) {
 }
 
 static bool is_consecutive(const row_view *view) {
-    return !view->data || view->class_step == dtype_size(view->dtype);
+    return !view->data || view->class_stride == 1;
 }
 
 /* Up to as many classes as the longest tile holds, rows go side by side: along them, ending one row

@@ -49,7 +49,7 @@ static void begin_rows(const struct plan *plan, int64_t first, int count, struct
     rows->all_counted = plan->all_counted;
     if (plan->all_counted) {
         read_labels(shape, first, count, rows->label);
-        memset(rows->kind, ROW_COUNTED, (size_t)count);
+        memset(rows->kind, ROW_COUNTED, sizeof rows->kind); /* all, for a few stores */
     } else {
         begin_kinds(plan, first, count, rows);
     }
@@ -125,7 +125,7 @@ static void count_correct(const struct rows *rows, xent_total *total) {
 static void count_nonfinite(const struct rows *rows, const struct lane_sums *sums,
                             xent_total *total) {
     double differences = 0; /* NaN unless all sums are finite */
-    for (int lane = 0; lane < SUM_LANES; lane++)
+    for (int lane = 0; lane < SUM_LANES && lane < rows->count; lane++)
         differences += sums->high[lane] - sums->high[lane];
     for (int i = 0; differences != 0 && i < rows->count; i++) {
         if (isfinite(rows->columns.loss[i]))
@@ -147,10 +147,10 @@ static void run_phases(const struct plan *plan, struct scratch scratch, struct r
 }
 
 static void add_losses(struct rows *rows, struct lane_sums *sums) {
-    const int whole = (rows->count + SUM_LANES - 1) / SUM_LANES * SUM_LANES;
-    for (int i = rows->count; i < whole; i++)
+    const int64_t filled = filled_up(rows->count);
+    for (int64_t i = rows->count; i < filled; i++)
         rows->columns.loss[i] = 0;
-    add_rows(sums, rows->columns.loss, whole);
+    add_rows(sums, rows->columns.loss, filled);
 }
 
 /* As kernels leave them that do not find them. */

@@ -148,7 +148,7 @@ static void take_columns(const struct plan *plan, const xent_stats_columns *bloc
         spread_columns(plan, block, rows);
     for (int j = 0; j < beside->count; j++)
         signs |= block->arg[j];
-    memset(rows->poisoned, 0, (size_t)rows->count * sizeof *rows->poisoned);
+    memset(rows->poisoned, 0, sizeof rows->poisoned);
     for (int j = 0; signs < 0 && j < beside->count; j++)
         rows->poisoned[row_beside(rows, j)] = block->arg[j] < 0;
     rows->any_poisoned |= signs < 0;

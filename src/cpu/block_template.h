@@ -340,7 +340,8 @@ static void group_moments(group_sums *sums, int64_t n, const double *weight,
 
 /* The lane of a row, a multiple of WIDTH, in tiles of ACROSS rows. */
 static inline LANE *tile_of_row(void *tiles, int row) {
-    return (LANE *)tiles + row / ACROSS * TILE * ACROSS + row % ACROSS;
+    const unsigned place = (unsigned)row;
+    return (LANE *)tiles + place / ACROSS * TILE * ACROSS + place % ACROSS;
 }
 
 /* Rows of a group that begins at `row`. */

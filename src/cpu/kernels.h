@@ -37,6 +37,7 @@ enum {
     TILE = 64,
     LONG_TILE = 256,
     SUM_LANES = 16,
+    SUM_STEP = 8, /* doubles of the widest vector */
     MOST_ROWS = 64
 };
 
@@ -193,7 +194,7 @@ typedef struct xent_math {
     /* Softcap: z = cap*tanh(scale*x/cap), slope = dz/dx = scale*4u/(1 + u)^2 with u =
      * exp(-2*scale*|x|/cap). NaN, +inf and -inf stay, with slope = scale. slope may be NULL. */
     void (*bend)(double *values, int64_t n, double scale, double cap, double *slope);
-    /* Adds n values, a multiple of SUM_LANES, to SUM_LANES sums of two doubles each: value i to sum
+    /* Adds n values, a multiple of SUM_STEP, to SUM_LANES sums of two doubles each: value i to sum
      * i % SUM_LANES, with an error of at most 2^-105 of it. low is 0 where high is not finite. */
     void (*add)(double *high, double *low, const double *values, int64_t n);
     /* The formula: the second half of the columns of rows [first, first + n). Returns whether all a

@@ -173,7 +173,7 @@ static inline void add_to_pairs(dvec *high, dvec *low, dvec x) {
 }
 
 static void math_add(double *high, double *low, const double *values, int64_t n) {
-    for (int lane = 0; lane < SUM_LANES; lane += D_WIDTH) {
+    for (int lane = 0; lane < SUM_LANES && lane < n; lane += D_WIDTH) {
         dvec sum = d_load(high + lane), rest = d_load(low + lane);
         for (int64_t i = lane; i < n; i += SUM_LANES)
             add_to_pairs(&sum, &rest, d_load(values + i));
