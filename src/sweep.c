@@ -31,12 +31,19 @@ static void *kept_terms(const struct plan *plan, struct scratch scratch, const s
     return (char *)scratch.terms + (i - from) * plan->shape->classes * lane_size(plan);
 }
 
+/* Where the row's gradient will be written, unless reading has fetched that, or no cache will. */
+static void *gradient_target(const struct plan *plan, const struct rows *rows, int i) {
+    bool missing = plan->shape->grad.data && !plan->in_place && !plan->streams;
+    return missing ? rows->grad[i] : NULL;
+}
+
 struct along row_along(const struct plan *plan, struct scratch scratch, const struct rows *rows,
                        int from, int i) {
     return (struct along){.plan = plan,
                           .rows = rows,
                           .row = i,
                           .terms = kept_terms(plan, scratch, rows, from, i),
+                          .target = gradient_target(plan, rows, i),
                           .blocks = scratch.blocks + (i - from) * plan->blocks};
 }
 
@@ -55,7 +62,7 @@ static void find_block(const struct plan *plan, const void *x, int64_t n, int64_
                        int64_t next, xent_lead *lead, xent_stats *block) {
     const double scale = plan->options->logit_scale;
     if (plan->more)
-        plan->kernels->stats_more(x, n, scale, weights_from(plan, b * BLOCK), e, block);
+        plan->kernels->stats_more(x, n, scale, weights_from(plan, b * BLOCK), e, next, lead, block);
     else
         plan->kernels->stats(x, n, scale, e, next, lead, block);
 }
@@ -63,11 +70,13 @@ static void find_block(const struct plan *plan, const void *x, int64_t n, int64_
 static void sweep_blocks(void *data, int64_t first, int64_t end) {
     const struct along *job = data;
     const struct plan *plan = job->plan;
+    const int64_t size = dtype_size(plan->shape->logits.dtype);
     xent_lead lead = {.known = false};
     for (int64_t b = first; b < end; b++) {
         const void *x = logit_address(plan, job->rows, job->row, b * BLOCK);
         int64_t n = block_length(plan, b), next = b + 1 < end ? block_length(plan, b + 1) : 0;
         void *e = job->terms ? job->terms + b * BLOCK * lane_size(plan) : NULL;
+        lead.target = job->target ? job->target + b * BLOCK * size : NULL;
         find_block(plan, x, n, b, e, next, &lead, &job->blocks[b]);
     }
 }
@@ -231,7 +240,7 @@ static void find_bent_block(const struct plan *plan, const void *x, int64_t n, i
     doubles->stats(z, n, 1, NULL, 0, NULL, raw);
     plan->math->bend(z, n, plan->options->logit_scale, plan->options->softcap, NULL);
     if (plan->more)
-        doubles->stats_more(z, n, 1, weights_from(plan, b * BLOCK), NULL, block);
+        doubles->stats_more(z, n, 1, weights_from(plan, b * BLOCK), NULL, 0, NULL, block);
     else
         doubles->stats(z, n, 1, NULL, 0, NULL, block);
 }

@@ -23,6 +23,7 @@ struct along {
     const struct rows *rows;
     int row;
     char *terms;        /* E of class 0; NULL: it is not kept */
+    char *target;       /* the gradient's class 0, if no cache has it; or NULL */
     xent_stats *blocks; /* [blocks] */
 };
 

@@ -116,7 +116,7 @@ static void test_along(const struct type *type, int style, int64_t n) {
         tested[k]->stats(x, n, scale, NULL, 0, NULL, &b.stats[k][0]);
         tested[k]->stats(x, n, scale, b.e[k] + off, 0, NULL, &b.stats[k][1]);
         tested[k]->grad(b.e[k] + off, n, a, b.g[k] + off);
-        tested[k]->stats_more(x, n, scale, weight, b.e[k] + off, &b.stats[k][2]);
+        tested[k]->stats_more(x, n, scale, weight, b.e[k] + off, 0, NULL, &b.stats[k][2]);
         tested[k]->widen(x, n, 1, b.out[k]);
     }
     for (int j = 0; j < 3; j++)
@@ -131,26 +131,36 @@ static void test_along(const struct type *type, int style, int64_t n) {
     expect_same("grad_more", type, n, style, b.g[0] + off, b.g[1] + off, (size_t)n * type->element);
 }
 
-/* Blocks that follow each other, each of which may search the next, against each by itself. */
-static void test_ahead(const struct type *type, int style) {
+/* Blocks that follow each other, each of which may search the next, against each by itself. What
+ * is fetched meanwhile shows in no result. */
+static void test_chain(const struct type *type, int style, int64_t last, bool keeps, bool more) {
     enum { BLOCKS = 3 };
-    const xent_kernels *tested = xent_kernels_for(type->dtype);
-    for (int64_t last = 1; last <= BLOCK; last += BLOCK - 1)
-        for (int keeps = 0; keeps < 2; keeps++) {
-            xent_lead lead = {.known = false};
-            draw_block(type, style, BLOCKS * BLOCK, b.x);
-            for (int i = 0; i < BLOCKS; i++) {
-                const unsigned char *x = b.x + (size_t)(i * BLOCK) * type->element;
-                int64_t n = i == BLOCKS - 1 ? last : BLOCK, next = 0;
-                next = i < BLOCKS - 1 ? (i == BLOCKS - 2 ? last : BLOCK) : next;
-                tested->stats(x, n, 0.7, keeps ? b.e[0] : NULL, next, &lead, &b.stats[0][0]);
-                type->reference->stats(x, n, 0.7, b.e[1], 0, NULL, &b.stats[1][0]);
-                expect_same_stats("stats ahead", type, n, style, &b.stats[0][0], &b.stats[1][0]);
-                if (keeps && !b.stats[0][0].poisoned)
-                    expect_same("terms ahead", type, n, style, b.e[0], b.e[1],
-                                (size_t)n * type->lane);
-            }
+    const xent_kernels *tested = xent_kernels_for(type->dtype), *reference = type->reference;
+    const int64_t lengths[BLOCKS + 1] = {BLOCK, BLOCK, last, 0};
+    void *e = keeps ? b.e[0] : NULL;
+    xent_stats *found = &b.stats[0][0], *wanted = &b.stats[1][0];
+    xent_lead lead = {.known = false, .target = draw() % 2 ? b.g[0] : NULL};
+    draw_block(type, style, BLOCKS * BLOCK, b.x);
+    for (int i = 0; i < BLOCKS; i++) {
+        const unsigned char *x = b.x + (size_t)(i * BLOCK) * type->element;
+        const int64_t n = lengths[i], next = lengths[i + 1];
+        if (more) {
+            tested->stats_more(x, n, 0.7, b.weight, e, next, &lead, found);
+            reference->stats_more(x, n, 0.7, b.weight, b.e[1], 0, NULL, wanted);
+        } else {
+            tested->stats(x, n, 0.7, e, next, &lead, found);
+            reference->stats(x, n, 0.7, b.e[1], 0, NULL, wanted);
         }
+        expect_same_stats("stats ahead", type, n, style, found, wanted);
+        if (keeps && !found->poisoned)
+            expect_same("terms ahead", type, n, style, b.e[0], b.e[1], (size_t)n * type->lane);
+    }
+}
+
+static void test_ahead(const struct type *type, int style) {
+    for (int64_t last = 1; last <= BLOCK; last += BLOCK - 1)
+        for (int way = 0; way < 4; way++)
+            test_chain(type, style, last, way % 2, way / 2);
 }
 
 /* Both ways past the caches against the plain one, at every alignment of the gradient. */
@@ -236,7 +246,7 @@ static void test_across(const struct type *type, int style, int64_t n, int rows)
         xent_stats along;
         if (rows_first) {
             if (more)
-                type->reference->stats_more(x[row], n, 0.7, b.weight, NULL, &along);
+                type->reference->stats_more(x[row], n, 0.7, b.weight, NULL, 0, NULL, &along);
             else
                 type->reference->stats(x[row], n, 0.7, NULL, 0, NULL, &along);
             along = as_in_column(along, n);

@@ -99,7 +99,8 @@ static xent_lead NAME(search)(const unsigned char *x, int64_t n) {
 /* A block whose E are wanted; the flags are constants wherever it is inlined. */
 struct NAME(sweep) {
     const unsigned char *x;
-    unsigned char *e; /* NULL: E is not kept */
+    unsigned char *e;            /* NULL: E is not kept */
+    const unsigned char *target; /* as of xent_lead */
     int64_t n;
     bool keep, shifted;
     vec high, low, shift, base;
@@ -124,6 +125,8 @@ NAME(add_terms)(const struct NAME(sweep) * s, int64_t i, bool first, bool last, 
     vec e = NAME(term)(s, x);
     LANE *part = parts + i % PARTS;
     __builtin_prefetch(s->x + (i + 3 * s->n) * (int64_t)sizeof(ELEM));
+    if (s->target)
+        __builtin_prefetch(s->target + (i + 3 * s->n) * (int64_t)sizeof(ELEM), 1);
     if (s->keep && last)
         store_lanes(s->e, i, s->n, e);
     else if (s->keep)
@@ -157,24 +160,28 @@ static inline __attribute__((always_inline)) struct NAME(sweep)
                                 .base = v_set(at.base)};
 }
 
-/* The share of step i / WIDTH of PARTS / WIDTH in fetching the block after the next two. */
+/* The share of step i / WIDTH of PARTS / WIDTH in fetching the block after the next two, and, if
+ * `targets`, what the target has there. */
 static inline __attribute__((always_inline)) void NAME(fetch_ahead)(const struct NAME(sweep) * s,
-                                                                    int64_t i) {
+                                                                    int64_t i, bool targets) {
     enum { SHARE = BLOCK * sizeof(ELEM) / PARTS * WIDTH };
-    const unsigned char *share = s->x + 3 * BLOCK * (int64_t)sizeof(ELEM) + i / WIDTH * SHARE;
+    const int64_t share = 3 * BLOCK * (int64_t)sizeof(ELEM) + i / WIDTH * SHARE;
     for (int64_t at = 0; at < SHARE; at += LINE)
-        __builtin_prefetch(share + at);
+        __builtin_prefetch(s->x + share + at);
+    for (int64_t at = 0; targets && at < SHARE; at += LINE)
+        __builtin_prefetch(s->target + share + at, 1);
 }
 
 /* E of a whole block into its partial sums, each a chain of four; if `ahead`, searches the block
  * that follows meanwhile: what computes E leaves room for it. */
-static inline __attribute__((always_inline)) void
-NAME(sum_block)(const struct NAME(sweep) * s, bool ahead, xent_lead *lead, LANE *parts) {
+static inline __attribute__((always_inline)) void NAME(sum_block)(const struct NAME(sweep) * s,
+                                                                  bool ahead, bool targets,
+                                                                  xent_lead *lead, LANE *parts) {
     const unsigned char *next = s->x + BLOCK * (int64_t)sizeof(ELEM);
     struct NAME(search) search = NAME(begin_search)();
     for (int64_t i = 0; i < PARTS; i += WIDTH) {
         vec sum = NAME(keep_term)(s, i);
-        NAME(fetch_ahead)(s, i);
+        NAME(fetch_ahead)(s, i, targets);
         for (int64_t j = i + PARTS; j < BLOCK; j += PARTS)
             sum = v_add(sum, NAME(keep_term)(s, j));
         v_store(parts + i, sum);
@@ -202,13 +209,13 @@ static inline __attribute__((always_inline)) void NAME(sum_some)(const struct NA
 /* Sums E over the block without its arg, and stores E if `keep`. */
 static inline __attribute__((always_inline)) void
 NAME(sum_terms)(struct NAME(sweep) s, unsigned char *e, bool keep, bool shifted, bool ahead,
-                xent_lead *lead, xent_stats *stats) {
+                bool targets, xent_lead *lead, xent_stats *stats) {
     LANE parts[PARTS];
     s.e = e;
     s.keep = keep;
     s.shifted = shifted;
     if (s.n == BLOCK)
-        NAME(sum_block)(&s, ahead, lead, parts);
+        NAME(sum_block)(&s, ahead, targets, lead, parts);
     else
         NAME(sum_some)(&s, parts);
     NAME(leave_out)(&s, stats->arg, parts);
@@ -233,16 +240,19 @@ static void NAME(stats)(const void *x, int64_t n, double scale, void *e, int64_t
     }
     stats->max = (double)NAME(one)(x, stats->arg);
     struct NAME(sweep) s = NAME(begin_sweep)(x, n, refer_to(stats, scale), false);
+    s.target = lead ? lead->target : NULL;
     if (stats->shifted)
-        NAME(sum_terms)(s, e, e != NULL, true, false, lead, stats);
+        NAME(sum_terms)(s, e, e != NULL, true, false, false, lead, stats);
+    else if (e && s.target)
+        NAME(sum_terms)(s, e, true, false, ahead, true, lead, stats);
     else if (e && ahead)
-        NAME(sum_terms)(s, e, true, false, true, lead, stats);
+        NAME(sum_terms)(s, e, true, false, true, false, lead, stats);
     else if (e)
-        NAME(sum_terms)(s, e, true, false, false, lead, stats);
+        NAME(sum_terms)(s, e, true, false, false, false, lead, stats);
     else if (ahead)
-        NAME(sum_terms)(s, e, false, false, true, lead, stats);
+        NAME(sum_terms)(s, e, false, false, true, false, lead, stats);
     else
-        NAME(sum_terms)(s, e, false, false, false, lead, stats);
+        NAME(sum_terms)(s, e, false, false, false, false, lead, stats);
 }
 
 /* mass, gap and heat of a block whose max is known and whose E are in terms. */
@@ -268,9 +278,9 @@ static void NAME(moments)(const unsigned char *x, int64_t n, double scale, const
 }
 
 static void NAME(stats_more)(const void *x, int64_t n, double scale, const double *weight, void *e,
-                             xent_stats *stats) {
+                             int64_t next, xent_lead *lead, xent_stats *stats) {
     LANE terms[BLOCK];
-    NAME(stats)(x, n, scale, terms, 0, NULL, stats);
+    NAME(stats)(x, n, scale, terms, next, lead, stats);
     NAME(moments)(x, n, scale, weight, terms, stats);
     if (e)
         memcpy(e, terms, (size_t)n * sizeof(LANE));

@@ -59,8 +59,10 @@ typedef struct xent_stats {
 
 /* What a block is searched for before its E can be computed: arg and poisoned as above. */
 typedef struct xent_lead {
-    bool known, poisoned; /* known: the rest means something */
+    bool known, poisoned; /* known: poisoned and arg mean something */
     int64_t arg;
+    const void *target; /* where the block's gradient will be written, if no cache has it, or NULL:
+                           like logits, what follows is fetched meanwhile */
 } xent_lead;
 
 /* Statistics of up to MOST_ROWS rows, a column for each number; shifted and poisoned are 1 or 0,
@@ -103,7 +105,7 @@ typedef struct xent_kernels {
     void (*stats)(const void *x, int64_t n, double scale, void *e, int64_t next, xent_lead *lead,
                   xent_stats *stats);
     void (*stats_more)(const void *x, int64_t n, double scale, const double *weight, void *e,
-                       xent_stats *stats);
+                       int64_t next, xent_lead *lead, xent_stats *stats);
 
     /* g = a*E, or fma(a, E, -b*weight), rounded to a lane and then to an element. a as a lane must
      * be 0 or normal. n of any size; e may be g where elements are lanes. */

@@ -36,6 +36,7 @@ nearest_half(__m512 a) {
     return _mm512_cvtepi32_epi16(_mm512_or_si512(half, sign));
 }
 
-#define _mm512_cvtps_ph(a, rounding) nearest_half(a)
+#undef _mm512_maskz_cvtps_ph
+#define _mm512_maskz_cvtps_ph(mask, a, rounding) nearest_half(a) /* of all lanes */
 
 #endif
