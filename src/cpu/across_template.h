@@ -135,10 +135,12 @@ static void NAME(group_stats)(const void *const *x, bool neighbours, int count, 
         LANE *tile = e ? e + c * ACROSS : own;
         if (!e && n > TILE)
             NAME(pack)(x, neighbours, count, c, some, class_stride, tile);
-        if (more)
-            NAME(group_sum)
-        (tile, c, some, &rows, scale, true, weight ? weight + c : NULL, next, &sums);
-        else NAME(group_sum)(tile, c, some, &rows, scale, false, NULL, next, &sums);
+        if (more) {
+            const double *from = weight ? weight + c : NULL;
+            NAME(group_sum)(tile, c, some, &rows, scale, true, from, next, &sums);
+        } else {
+            NAME(group_sum)(tile, c, some, &rows, scale, false, NULL, next, &sums);
+        }
     }
     group_finish(&rows, sums.top, fold_group(sums.rest, n), stats, row);
     if (!e)
