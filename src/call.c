@@ -78,6 +78,7 @@ bool begin_call(struct call *call, const layout *shape, const xent_options *opti
     plan->split = split_of_rows(plan, call->width);
     if (plan->split > 1)
         call->width = 1;
+    plan->in_order = call->width == 1;
     if (!take_scratch(call))
         return false;
     plan->class_weight = gather_weights(call);

@@ -231,7 +231,7 @@ static void write_once(const struct plan *plan, struct scratch scratch, struct r
 static void *gradient_ahead(const struct plan *plan, const struct rows *rows) {
     const row_view *grad = &plan->shape->grad;
     const int64_t row = rows->first + rows->count;
-    if (plan->in_place || row >= plan->shape->rows || !rows_are_dense(grad, plan->shape->classes))
+    if (plan->in_place || row >= rows->end || !rows_are_dense(grad, plan->shape->classes))
         return NULL;
     return row_address(grad, row);
 }

@@ -60,10 +60,13 @@ int64_t stage_pitch(const struct plan *plan) {
 }
 
 /* Rows that will be read after those of a phase, or of a stage, and lie where fetching them is a
- * matter of steps: as neighbours, or each right after the one before. */
+ * matter of steps: as neighbours, or each right after the one before. But not so many bytes that
+ * they throw out what is worked on. */
 static int64_t choose_ahead(const struct plan *plan) {
-    bool by_steps = plan->neighbours || rows_are_dense(plan->source, plan->shape->classes);
-    if (plan->way != WAY_ACROSS || !by_steps)
+    const int64_t room = 1 << 18, classes = plan->shape->classes;
+    bool dense = plan->blocks == 1 && rows_are_dense(plan->source, classes);
+    bool fits = plan->phase_rows * classes * dtype_size(plan->source->dtype) <= room;
+    if (plan->way != WAY_ACROSS || !(plan->neighbours || dense) || !fits)
         return 0;
     return plan->stage_rows > 0 ? plan->stage_rows : plan->phase_rows;
 }

@@ -45,6 +45,7 @@ struct plan {
     int32_t split;       /* ALONG: tasks that share the blocks of one row */
     const row_view *source;         /* the logits, also where rows are staged */
     int64_t ahead;                  /* ACROSS: rows from one read to one fetched; 0: none is */
+    bool in_order;                  /* one thread takes all groups of rows, one after the other */
     const struct known_rows *known; /* not ACROSS; NULL: logits are read */
     bool streams;                   /* ALONG: the gradient is written past the caches */
     bool again;                     /* .. and E is not kept, but computed again */
@@ -55,9 +56,8 @@ struct plan {
  * order: a function of the shape alone, since it says which numbers are added first. */
 int64_t choose_group_rows(int64_t rows, int64_t classes);
 
-/* Sets all but formula, class_weight and all_counted, which the data decide, and split. Nothing is
- * known. There is
- * at least one row; shape and options must live as long. */
+/* Sets all but formula, class_weight and all_counted, which the data decide, split and in_order.
+ * Nothing is known. There is at least one row; shape and options must live as long. */
 void make_plan(struct plan *plan, const layout *shape, const xent_options *options,
                const xent_outputs *outputs, bool wants_total);
 

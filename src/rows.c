@@ -160,9 +160,11 @@ static void clear_moments(xent_stats_columns *stats) {
     memset(stats->heat, 0, sizeof stats->heat);
 }
 
+/* end: the row behind the last of the group. */
 static void run_steps(const struct plan *plan, struct scratch scratch, int64_t first, int64_t count,
-                      struct lane_sums *losses, xent_total *total) {
+                      int64_t end, struct lane_sums *losses, xent_total *total) {
     struct rows rows;
+    rows.end = plan->in_order ? plan->shape->rows : end;
     if (!plan->more && !plan->formula.by.plain)
         clear_moments(&rows.columns.stats);
     const int64_t together = plan->way == WAY_ACROSS ? plan->phase_rows : MOST_ROWS;
@@ -189,7 +191,7 @@ static void run_stages(const struct plan *plan, struct scratch scratch, int64_t 
         if (shape.grad.data)
             shape.grad = shape.logits;
         staged.in_place = shape.grad.data != NULL;
-        run_steps(&staged, scratch, first + done, some, losses, total);
+        run_steps(&staged, scratch, first + done, some, first + count, losses, total);
         if (shape.grad.data)
             unstage_gradient(plan, scratch, first + done, some);
     }
@@ -202,7 +204,7 @@ void run_rows(const struct plan *plan, int64_t first, int64_t count, void *memor
     if (plan->stage_rows > 0)
         run_stages(plan, scratch, first, count, &losses, total);
     else
-        run_steps(plan, scratch, first, count, &losses, total);
+        run_steps(plan, scratch, first, count, first + count, &losses, total);
     if (plan->streams) /* once, not for each row: a fence waits for all that was written */
         plan->kernels->fence();
     finish_sum(&losses, count, &total->loss_sum, &total->loss_sum_low);

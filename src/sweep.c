@@ -198,7 +198,7 @@ xent_stats_columns *block_columns(const struct plan *plan, struct scratch scratc
 /* Where class `first` of the rows lies that are fetched while these are worked on; NULL: none. */
 static const void *logits_ahead(const struct plan *plan, const struct rows *rows, int64_t first) {
     const int64_t row = rows->first + plan->ahead;
-    if (plan->ahead == 0 || row >= plan->shape->rows)
+    if (plan->ahead == 0 || row >= rows->end || !rows->beside.whole)
         return NULL;
     return class_address(plan->source, row_address(plan->source, row), first);
 }

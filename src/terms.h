@@ -40,6 +40,7 @@ struct side_by_side {
  * finish_rows sets the second half. */
 struct rows {
     int64_t first; /* the call's row that is the first here */
+    int64_t end;   /* the row behind the last that this task is known to take */
     int count;     /* at most MOST_ROWS */
     bool all_counted;
     /* Of the phase at work: a row of it is poisoned; no a or b is out of a lane's range; every

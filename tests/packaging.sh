@@ -122,6 +122,14 @@ check_shared_command() {
 
 exported() { nm --dynamic --defined-only --format=posix "$1" | cut -d ' ' -f 1 | sort; }
 
+# runs ISA: whether this machine has it.
+runs() {
+    case $1 in
+    avx2) grep -qw avx2 /proc/cpuinfo ;;
+    avx512) grep -qw avx512vl /proc/cpuinfo ;;
+    esac
+}
+
 # hashes COMPILER LEVEL RUNNER ISAS FLAGS: the two files and the golden hashes, on each instruction set.
 hashes() {
     local program=$out/amalgamation/hashes-$1 run=$3 support said
@@ -135,7 +143,8 @@ hashes() {
         said=$(tail -n 1 "$program.log")
         case $said in
         "$isa: "*) echo "ok: amalgamation, $1 $2, $said" ;;
-        *) echo "skipped: amalgamation, $1 $2, $isa: this machine runs ${said%%:*}" ;;
+        *) ! runs "$isa" || refuse "amalgamation, $1 $2: $isa was asked for, and $said"
+            echo "skipped: amalgamation, $1 $2, $isa: this machine runs ${said%%:*}" ;;
         esac
     done
 }

@@ -139,11 +139,12 @@ static void test_chain(const struct type *type, int style, int64_t last, bool ke
     const int64_t lengths[BLOCKS + 1] = {BLOCK, BLOCK, last, 0};
     void *e = keeps ? b.e[0] : NULL;
     xent_stats *found = &b.stats[0][0], *wanted = &b.stats[1][0];
-    xent_lead lead = {.known = false, .target = draw() % 2 ? b.g[0] : NULL};
+    xent_lead lead = {.known = false};
     draw_block(type, style, BLOCKS * BLOCK, b.x);
     for (int i = 0; i < BLOCKS; i++) {
         const unsigned char *x = b.x + (size_t)(i * BLOCK) * type->element;
         const int64_t n = lengths[i], next = lengths[i + 1];
+        lead.target = draw() % 2 ? b.g[0] : NULL;
         if (more) {
             tested->stats_more(x, n, 0.7, b.weight, e, next, &lead, found);
             reference->stats_more(x, n, 0.7, b.weight, b.e[1], 0, NULL, wanted);

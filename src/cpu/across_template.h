@@ -99,7 +99,8 @@ NAME(group_sum)(LANE *tile, int64_t first, int64_t n, const group *rows, double 
     for (int64_t c = 0; c < n; c++) {
         vec x = v_load(tile + c * ACROSS), e = group_term(x, rows, true);
         mask is_top = v_eq(class, rows->arg);
-        fetch(next.at + (uintptr_t)((first + c) * next.step));
+        if (NAME(FETCHES_EACH) || c % 2 == 0)
+            fetch(next.at + (uintptr_t)((first + c) * next.step));
         v_store(tile + c * ACROSS, e);
         if (more && first == 0)
             sums->gap[c] = sums->heat[c] = w_set(0);
@@ -214,8 +215,9 @@ static void NAME(write_fours)(const LANE *tile, int rows, int64_t n, const tile_
     for (int64_t c = 0; c < n; c += 4) {
         int64_t at = c + 4 <= n ? c : n - 4;
         vec fours[4];
-        for (int i = 0; next && i < 4 * WIDTH * (int)sizeof(ELEM); i += LINE, next += LINE)
-            __builtin_prefetch(next, 1);
+        const bool is_line = c * WIDTH * (int64_t)sizeof(ELEM) % LINE == 0;
+        for (int i = 0; next && is_line && i < 4 * WIDTH * (int)sizeof(ELEM); i += LINE)
+            __builtin_prefetch(next + c * WIDTH * (int64_t)sizeof(ELEM) + i, 1);
         for (int i = 0; i < 4; i++)
             fours[i] = blend_class(tile, at + i, by);
         v_exchange_fours(&fours[0], &fours[1], &fours[2], &fours[3]);

@@ -96,7 +96,7 @@ static xent_lead NAME(search)(const unsigned char *x, int64_t n) {
     return NAME(end_search)(&s, x, n);
 }
 
-/* A block whose E are wanted; the flags are constants wherever it is inlined. */
+/* A block whose E are wanted; keep and shifted are constants wherever it is inlined. */
 struct NAME(sweep) {
     const unsigned char *x;
     unsigned char *e;            /* NULL: E is not kept */

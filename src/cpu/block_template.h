@@ -176,8 +176,10 @@ tile_terms(LANE *tile, int64_t n, double scale, group *rows, fetching next, bool
         class_becomes_term(at, rows);
         class_becomes_term(at + ACROSS, rows);
     }
-    if (at < end)
+    if (at < end) {
+        fetch(next.at);
         class_becomes_term(at, rows);
+    }
 }
 
 /* Sums over the classes of a group's rows; in partial sums, of which only those are set that have a

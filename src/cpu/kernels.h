@@ -62,7 +62,8 @@ typedef struct xent_lead {
     bool known, poisoned; /* known: poisoned and arg mean something */
     int64_t arg;
     const void *target; /* where the block's gradient will be written, if no cache has it, or NULL:
-                           like logits, what follows is fetched meanwhile */
+                           like logits, what follows is fetched meanwhile. The caller sets it for
+                           each block */
 } xent_lead;
 
 /* Statistics of up to MOST_ROWS rows, a column for each number; shifted and poisoned are 1 or 0,
@@ -128,8 +129,8 @@ typedef struct xent_kernels {
      * or NULL where there are more classes. Without `more`, mass, gap and heat are not set; k,
      * shifted and poisoned only without e, for the merge of blocks. next: where the logits lie that
      * will be read after these, which are fetched meanwhile: the same classes of as many rows,
-     * next_stride elements apart, the rows being neighbours, or, where it is 1, one row right after
-     * the other. NULL: none. */
+     * next_stride elements apart, the rows being neighbours, or, where it is 1, all classes of one
+     * row right after the other's. NULL: none. */
     void (*stats_across)(const void *const *x, bool neighbours, int rows, int64_t n,
                          int64_t class_stride, double scale, bool more, const double *weight,
                          void *e, const void *next, int64_t next_stride, xent_stats_columns *stats);

@@ -156,6 +156,11 @@ class Progress(OnATerminal):
     def test_where_there_is_none(self):
         """Not with -q, not on a dumb terminal, not for small work; and only on the terminal."""
         self.save_work()
+        terminal = self.work()
+        self.let_time_pass(terminal.process)
+        self.assertTrue(terminal.wait_for("%", 5), "time that passes does not show")
+        terminal.type("\x03")
+        terminal.end()
         for words, environment in ((("-q",), {}), (("--quiet",), {}), ((), {"TERM": "dumb"})):
             terminal = self.work(*words, **environment)
             self.let_time_pass(terminal.process)
