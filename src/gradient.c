@@ -263,7 +263,7 @@ static void write_bent_block(const struct plan *plan, const struct rows *rows, i
     int64_t n = block_length(plan, b);
     xent_stats block;
     bend_block(plan, rows, i, b * BLOCK, n, z, slope);
-    doubles->stats(z, n, 1, z, 0, NULL, &block);
+    doubles->stats(z, n, 1, z, NULL, &block);
     double factor = block_factor(&block, &rows->stats[i], 1, plan->math);
     if (probability->data && has_probability(rows, i)) {
         doubles->grad(z, n, rows->columns.share[i] * factor, values);

@@ -57,27 +57,25 @@ static void add_block(const struct plan *plan, xent_stats *stats, xent_stats *bl
         merge_stats(stats, block, plan->formula.by.scale, plan->math);
 }
 
-/* lead: as the kernel has it, or NULL; n classes of block b. */
+/* n classes of block b. */
 static void find_block(const struct plan *plan, const void *x, int64_t n, int64_t b, void *e,
-                       int64_t next, xent_lead *lead, xent_stats *block) {
+                       const void *target, xent_stats *block) {
     const double scale = plan->options->logit_scale;
     if (plan->more)
-        plan->kernels->stats_more(x, n, scale, weights_from(plan, b * BLOCK), e, next, lead, block);
+        plan->kernels->stats_more(x, n, scale, weights_from(plan, b * BLOCK), e, target, block);
     else
-        plan->kernels->stats(x, n, scale, e, next, lead, block);
+        plan->kernels->stats(x, n, scale, e, target, block);
 }
 
 static void sweep_blocks(void *data, int64_t first, int64_t end) {
     const struct along *job = data;
     const struct plan *plan = job->plan;
     const int64_t size = dtype_size(plan->shape->logits.dtype);
-    xent_lead lead = {.known = false};
     for (int64_t b = first; b < end; b++) {
         const void *x = logit_address(plan, job->rows, job->row, b * BLOCK);
-        int64_t n = block_length(plan, b), next = b + 1 < end ? block_length(plan, b + 1) : 0;
         void *e = job->terms ? job->terms + b * BLOCK * lane_size(plan) : NULL;
-        lead.target = job->target ? job->target + b * BLOCK * size : NULL;
-        find_block(plan, x, n, b, e, next, &lead, &job->blocks[b]);
+        const void *target = job->target ? job->target + b * BLOCK * size : NULL;
+        find_block(plan, x, block_length(plan, b), b, e, target, &job->blocks[b]);
     }
 }
 
@@ -237,12 +235,12 @@ static void find_bent_block(const struct plan *plan, const void *x, int64_t n, i
     const xent_kernels *doubles = xent_kernels_for(XENT_F64);
     double z[BLOCK];
     plan->kernels->widen(x, n, plan->shape->logits.class_stride, z);
-    doubles->stats(z, n, 1, NULL, 0, NULL, raw);
+    doubles->stats(z, n, 1, NULL, NULL, raw);
     plan->math->bend(z, n, plan->options->logit_scale, plan->options->softcap, NULL);
     if (plan->more)
-        doubles->stats_more(z, n, 1, weights_from(plan, b * BLOCK), NULL, 0, NULL, block);
+        doubles->stats_more(z, n, 1, weights_from(plan, b * BLOCK), NULL, NULL, block);
     else
-        doubles->stats(z, n, 1, NULL, 0, NULL, block);
+        doubles->stats(z, n, 1, NULL, NULL, block);
 }
 
 void know_block(const struct plan *plan, const struct known_rows *known, int64_t row, int64_t b,
@@ -251,7 +249,7 @@ void know_block(const struct plan *plan, const struct known_rows *known, int64_t
     if (plan->way == WAY_BENT)
         find_bent_block(plan, x, n, b, &known->raw[place], &known->blocks[place]);
     else
-        find_block(plan, x, n, b, NULL, 0, NULL, &known->blocks[place]);
+        find_block(plan, x, n, b, NULL, NULL, &known->blocks[place]);
 }
 
 static void take_bent_block(const struct plan *plan, const struct rows *rows, int i, int64_t b,

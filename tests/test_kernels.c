@@ -113,10 +113,10 @@ static void test_along(const struct type *type, int style, int64_t n) {
     size_t off = draw() % SLACK;
     draw_block(type, style, n, x);
     for (int k = 0; k < 2; k++) {
-        tested[k]->stats(x, n, scale, NULL, 0, NULL, &b.stats[k][0]);
-        tested[k]->stats(x, n, scale, b.e[k] + off, 0, NULL, &b.stats[k][1]);
+        tested[k]->stats(x, n, scale, NULL, NULL, &b.stats[k][0]);
+        tested[k]->stats(x, n, scale, b.e[k] + off, NULL, &b.stats[k][1]);
         tested[k]->grad(b.e[k] + off, n, a, b.g[k] + off);
-        tested[k]->stats_more(x, n, scale, weight, b.e[k] + off, 0, NULL, &b.stats[k][2]);
+        tested[k]->stats_more(x, n, scale, weight, b.e[k] + off, NULL, &b.stats[k][2]);
         tested[k]->widen(x, n, 1, b.out[k]);
     }
     for (int j = 0; j < 3; j++)
@@ -131,30 +131,28 @@ static void test_along(const struct type *type, int style, int64_t n) {
     expect_same("grad_more", type, n, style, b.g[0] + off, b.g[1] + off, (size_t)n * type->element);
 }
 
-/* Blocks that follow each other, each of which may search the next, against each by itself. What
- * is fetched meanwhile shows in no result. */
+/* Blocks that follow each other. What is fetched meanwhile shows in no result. */
 static void test_chain(const struct type *type, int style, int64_t last, bool keeps, bool more) {
     enum { BLOCKS = 3 };
     const xent_kernels *tested = xent_kernels_for(type->dtype), *reference = type->reference;
-    const int64_t lengths[BLOCKS + 1] = {BLOCK, BLOCK, last, 0};
+    const int64_t lengths[BLOCKS] = {BLOCK, BLOCK, last};
     void *e = keeps ? b.e[0] : NULL;
     xent_stats *found = &b.stats[0][0], *wanted = &b.stats[1][0];
-    xent_lead lead = {.known = false};
     draw_block(type, style, BLOCKS * BLOCK, b.x);
     for (int i = 0; i < BLOCKS; i++) {
         const unsigned char *x = b.x + (size_t)(i * BLOCK) * type->element;
-        const int64_t n = lengths[i], next = lengths[i + 1];
-        lead.target = draw() % 2 ? b.g[0] : NULL;
+        const int64_t n = lengths[i];
+        const void *target = draw() % 2 ? b.g[0] : NULL;
         if (more) {
-            tested->stats_more(x, n, 0.7, b.weight, e, next, &lead, found);
-            reference->stats_more(x, n, 0.7, b.weight, b.e[1], 0, NULL, wanted);
+            tested->stats_more(x, n, 0.7, b.weight, e, target, found);
+            reference->stats_more(x, n, 0.7, b.weight, b.e[1], NULL, wanted);
         } else {
-            tested->stats(x, n, 0.7, e, next, &lead, found);
-            reference->stats(x, n, 0.7, b.e[1], 0, NULL, wanted);
+            tested->stats(x, n, 0.7, e, target, found);
+            reference->stats(x, n, 0.7, b.e[1], NULL, wanted);
         }
-        expect_same_stats("stats ahead", type, n, style, found, wanted);
+        expect_same_stats("stats in a row", type, n, style, found, wanted);
         if (keeps && !found->poisoned)
-            expect_same("terms ahead", type, n, style, b.e[0], b.e[1], (size_t)n * type->lane);
+            expect_same("terms in a row", type, n, style, b.e[0], b.e[1], (size_t)n * type->lane);
     }
 }
 
@@ -172,7 +170,7 @@ static void test_again(const struct type *type, int style, int64_t n) {
     draw_block(type, style, n, b.x);
     for (size_t off = 0; off < 80; off += off < 8 ? 1 : type->lane) {
         memset(b.g, 0, sizeof b.g);
-        tested->stats(b.x, n, 0.7, b.e[0], 0, NULL, &b.stats[0][0]);
+        tested->stats(b.x, n, 0.7, b.e[0], NULL, &b.stats[0][0]);
         if (b.stats[0][0].arg < 0)
             return;
         tested->grad(b.e[0], n, -0.3, b.g[0] + off);
@@ -247,9 +245,9 @@ static void test_across(const struct type *type, int style, int64_t n, int rows)
         xent_stats along;
         if (rows_first) {
             if (more)
-                type->reference->stats_more(x[row], n, 0.7, b.weight, NULL, 0, NULL, &along);
+                type->reference->stats_more(x[row], n, 0.7, b.weight, NULL, NULL, &along);
             else
-                type->reference->stats(x[row], n, 0.7, NULL, 0, NULL, &along);
+                type->reference->stats(x[row], n, 0.7, NULL, NULL, &along);
             along = as_in_column(along, n);
             expect_same_stats("along and across", type, n, style, &b.stats[0][row], &along);
         }

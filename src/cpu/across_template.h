@@ -50,7 +50,7 @@ static inline __attribute__((always_inline)) void NAME(take_class)(vec a, vec cl
 
 /* arg, max and poisoned of a group's rows. Classes [first, first + n) of the block are in tile. */
 static inline void NAME(group_largest)(const LANE *tile, int64_t first, int64_t n, group *rows) {
-    const vec one = v_set(1);
+    const vec one = v_set(1), two = v_set(2);
     vec max = rows->max, arg = rows->arg, class = v_set((LANE)first);
     mask bad = rows->bad;
     if (n % 2 == 1) {
@@ -63,9 +63,8 @@ static inline void NAME(group_largest)(const LANE *tile, int64_t first, int64_t 
         vec a = v_load(at), b = v_load(at + ACROSS);
         bad = v_or(bad, v_unordered(a, b));
         NAME(take_class)(a, class, &max, &arg);
-        class = v_add(class, one);
-        NAME(take_class)(b, class, &max, &arg);
-        class = v_add(class, one);
+        NAME(take_class)(b, v_add(class, one), &max, &arg);
+        class = v_add(class, two);
     }
     rows->max = max;
     rows->arg = arg;

@@ -36,71 +36,60 @@ static inline LANE NAME(one)(const unsigned char *x, int64_t i) {
  * where it first did. */
 struct NAME(search) {
     vec max, step, now;
-    mask unordered;
+    mask bad;
 };
 
-static inline struct NAME(search) NAME(begin_search)(void) {
-    const vec zero = v_set(0);
-    return (struct NAME(search)){v_set(-INFINITY), zero, zero, v_unordered(zero, zero)};
-}
-
+/* A NaN or +inf makes the sum of two NaN, or is larger than all else. */
 static inline __attribute__((always_inline)) void NAME(search_step)(struct NAME(search) * s,
                                                                     const vec *four) {
     vec max = v_max(v_max(four[0], four[1]), v_max(four[2], four[3]));
-    s->unordered = v_or(s->unordered, v_unordered(four[0], four[1]));
-    s->unordered = v_or(s->unordered, v_unordered(four[2], four[3]));
+    vec pair = v_add(four[0], four[1]), other = v_add(four[2], four[3]);
+    s->bad = v_or(s->bad, v_unordered(pair, other));
     s->step = v_select(v_lt(s->max, max), s->now, s->step);
     s->max = v_max(max, s->max);
     s->now = v_sub(s->now, v_set(1));
 }
 
-/* The next step, which begins at x. */
-static inline __attribute__((always_inline)) void NAME(search_four)(struct NAME(search) * s,
-                                                                    const unsigned char *x) {
-    vec four[4];
-    for (int i = 0; i < 4; i++)
-        four[i] = LOAD(x + i * WIDTH * (int64_t)sizeof(ELEM));
-    NAME(search_step)(s, four);
-}
-
-/* What was found in x. +inf is larger than all else, NaN unordered; the largest element is in the
- * first step in which any lane met it. */
-static inline xent_lead NAME(end_search)(const struct NAME(search) * s, const unsigned char *x,
-                                         int64_t n) {
+/* Sets arg and poisoned. The largest element is in the first step in which any lane met it. */
+static inline void NAME(end_search)(const struct NAME(search) * s, const unsigned char *x,
+                                    int64_t n, xent_stats *stats) {
     LANE largest = v_max_lane(s->max);
-    xent_lead lead = {.known = true, .arg = -1};
-    lead.poisoned = v_any(s->unordered) || largest == (LANE)INFINITY;
+    stats->poisoned = v_any(s->bad) || largest == (LANE)INFINITY;
+    stats->arg = -1;
     if (largest == -(LANE)INFINITY)
-        return lead;
+        return;
     mask is_largest = v_eq(s->max, v_set(largest));
     vec first = v_select(is_largest, s->step, v_set(-INFINITY));
-    for (int64_t i = (int64_t)-v_max_lane(first) * 4 * WIDTH; i < n && lead.arg < 0; i += WIDTH) {
+    for (int64_t i = (int64_t)-v_max_lane(first) * 4 * WIDTH; i < n && stats->arg < 0; i += WIDTH) {
         mask found = v_eq(NAME(load)(x, i, n), v_set(largest));
         if (v_any(found))
-            lead.arg = i + v_first(found);
+            stats->arg = i + v_first(found);
     }
-    return lead;
 }
 
-static xent_lead NAME(search)(const unsigned char *x, int64_t n) {
-    struct NAME(search) s = NAME(begin_search)();
+static inline void NAME(search)(const unsigned char *x, int64_t n, xent_stats *stats) {
+    const vec zero = v_set(0);
+    struct NAME(search) s = {v_set(-INFINITY), zero, zero, v_unordered(zero, zero)};
+    vec four[4];
     int64_t i = 0;
-    for (; i + 4 * WIDTH <= n; i += 4 * WIDTH)
-        NAME(search_four)(&s, x + i * (int64_t)sizeof(ELEM));
+    for (; i + 4 * WIDTH <= n; i += 4 * WIDTH) {
+        for (int j = 0; j < 4; j++)
+            four[j] = LOAD(x + (i + j * WIDTH) * (int64_t)sizeof(ELEM));
+        NAME(search_step)(&s, four);
+    }
     if (i < n) {
-        vec four[4];
         for (int j = 0; j < 4; j++)
             four[j] = i + j * WIDTH < n ? NAME(load)(x, i + j * WIDTH, n) : v_set(-INFINITY);
         NAME(search_step)(&s, four);
     }
-    return NAME(end_search)(&s, x, n);
+    NAME(end_search)(&s, x, n, stats);
 }
 
 /* A block whose E are wanted; keep and shifted are constants wherever it is inlined. */
 struct NAME(sweep) {
     const unsigned char *x;
     unsigned char *e;            /* NULL: E is not kept */
-    const unsigned char *target; /* as of xent_lead */
+    const unsigned char *target; /* where the gradient will be written, or NULL */
     int64_t n;
     bool keep, shifted;
     vec high, low, shift, base;
@@ -110,28 +99,28 @@ static inline __attribute__((always_inline)) vec NAME(term)(const struct NAME(sw
     return exp2_term(s->shifted ? v_sub(x, s->shift) : x, s->high, s->low, s->base);
 }
 
-static inline __attribute__((always_inline)) vec NAME(keep_term)(const struct NAME(sweep) * s,
-                                                                 int64_t i) {
-    vec e = NAME(term)(s, LOAD(s->x + i * (int64_t)sizeof(ELEM)));
-    if (s->keep)
-        v_store(s->e + i * (int64_t)sizeof(LANE), e);
-    return e;
+/* E of TOGETHER vectors, the first at element i, the others each `step` elements on; kept. */
+static inline __attribute__((always_inline)) void NAME(terms)(const struct NAME(sweep) * s,
+                                                              int64_t i, int64_t step, vec *e) {
+    for (int j = 0; j < TOGETHER; j++)
+        e[j] = LOAD(s->x + (i + j * step) * (int64_t)sizeof(ELEM));
+    for (int j = 0; s->shifted && j < TOGETHER; j++)
+        e[j] = v_sub(e[j], s->shift);
+    exp2_terms(e, s->high, s->low, s->base);
+    for (int j = 0; s->keep && j < TOGETHER; j++)
+        v_store(s->e + (i + j * step) * (int64_t)sizeof(LANE), e[j]);
 }
 
-/* Adds E of elements [i, i + WIDTH), which the block holds entirely or, if `last`, in part. */
-static inline __attribute__((always_inline)) void
-NAME(add_terms)(const struct NAME(sweep) * s, int64_t i, bool first, bool last, LANE *parts) {
-    vec x = last ? NAME(load)(s->x, i, s->n) : LOAD(s->x + i * (int64_t)sizeof(ELEM));
-    vec e = NAME(term)(s, x);
-    LANE *part = parts + i % PARTS;
-    __builtin_prefetch(s->x + (i + 3 * s->n) * (int64_t)sizeof(ELEM));
-    if (s->target)
-        __builtin_prefetch(s->target + (i + 3 * s->n) * (int64_t)sizeof(ELEM), 1);
-    if (s->keep && last)
-        store_lanes(s->e, i, s->n, e);
-    else if (s->keep)
-        v_store(s->e + i * (int64_t)sizeof(LANE), e);
-    v_store(part, first ? e : v_add(v_load(part), e));
+/* What lies three blocks beyond `count` vectors from element i on: of the logits, and of the
+ * gradient, if it has lines of its own. */
+static inline __attribute__((always_inline)) void NAME(fetch_ahead)(const struct NAME(sweep) * s,
+                                                                    int64_t i, int count) {
+    const int64_t size = sizeof(ELEM), ahead = (i + 3 * s->n) * size;
+    for (int64_t at = 0; at < count * WIDTH * size; at += LINE) {
+        __builtin_prefetch(s->x + ahead + at);
+        if (s->target)
+            __builtin_prefetch(s->target + ahead + at, 1);
+    }
 }
 
 /* Sums those partial sums again that hold the arg, now without it: cheaper than to look for it in
@@ -160,79 +149,74 @@ static inline __attribute__((always_inline)) struct NAME(sweep)
                                 .base = v_set(at.base)};
 }
 
-/* The share of step i / WIDTH of PARTS / WIDTH in fetching the block after the next two, and, if
- * `targets`, what the target has there. */
-static inline __attribute__((always_inline)) void NAME(fetch_ahead)(const struct NAME(sweep) * s,
-                                                                    int64_t i, bool targets) {
-    enum { SHARE = BLOCK * sizeof(ELEM) / PARTS * WIDTH };
-    const int64_t share = 3 * BLOCK * (int64_t)sizeof(ELEM) + i / WIDTH * SHARE;
-    for (int64_t at = 0; at < SHARE; at += LINE)
-        __builtin_prefetch(s->x + share + at);
-    for (int64_t at = 0; targets && at < SHARE; at += LINE)
-        __builtin_prefetch(s->target + share + at, 1);
-}
-
-/* E of a whole block into its partial sums, each a chain of four; if `ahead`, searches the block
- * that follows meanwhile: what computes E leaves room for it. */
+/* E of a whole block into its partial sums, each a chain of TOGETHER. */
 static inline __attribute__((always_inline)) void NAME(sum_block)(const struct NAME(sweep) * s,
-                                                                  bool ahead, bool targets,
-                                                                  xent_lead *lead, LANE *parts) {
-    const unsigned char *next = s->x + BLOCK * (int64_t)sizeof(ELEM);
-    struct NAME(search) search = NAME(begin_search)();
+                                                                  LANE *parts) {
+    _Static_assert(TOGETHER * PARTS == BLOCK, "vectors that are computed together are a chain");
     for (int64_t i = 0; i < PARTS; i += WIDTH) {
-        vec sum = NAME(keep_term)(s, i);
-        NAME(fetch_ahead)(s, i, targets);
-        for (int64_t j = i + PARTS; j < BLOCK; j += PARTS)
-            sum = v_add(sum, NAME(keep_term)(s, j));
-        v_store(parts + i, sum);
-        if (ahead)
-            NAME(search_four)(&search, next + 4 * i * (int64_t)sizeof(ELEM));
+        vec e[TOGETHER];
+        NAME(fetch_ahead)(s, TOGETHER * i, TOGETHER);
+        NAME(terms)(s, i, PARTS, e);
+        for (int j = 1; j < TOGETHER; j++)
+            e[0] = v_add(e[0], e[j]);
+        v_store(parts + i, e[0]);
     }
-    if (ahead)
-        *lead = NAME(end_search)(&search, next, BLOCK);
 }
 
-/* The same of a block of any length. */
+/* Adds a vector, the last of a block being one in part. */
+static inline __attribute__((always_inline)) void NAME(add_term)(const struct NAME(sweep) * s,
+                                                                 int64_t i, LANE *parts) {
+    vec e = NAME(term)(s, NAME(load)(s->x, i, s->n));
+    LANE *part = parts + i % PARTS;
+    if (s->keep)
+        store_lanes(s->e, i, s->n, e);
+    v_store(part, v_add(v_load(part), e));
+}
+
+/* The same of a block of any length, where vectors that are computed together are neighbours. */
 static inline __attribute__((always_inline)) void NAME(sum_some)(const struct NAME(sweep) * s,
                                                                  LANE *parts) {
+    enum { STEP = TOGETHER * WIDTH };
     int64_t i = 0;
-    for (; i < PARTS && i + WIDTH <= s->n; i += WIDTH)
-        NAME(add_terms)(s, i, true, false, parts);
-    for (int64_t part = i; part < PARTS; part += WIDTH)
+    for (int64_t part = 0; part < PARTS; part += WIDTH)
         v_store(parts + part, v_set(0));
-    for (; i + WIDTH <= s->n; i += WIDTH)
-        NAME(add_terms)(s, i, false, false, parts);
-    if (i < s->n)
-        NAME(add_terms)(s, i, false, true, parts);
+    for (; i + STEP <= s->n; i += STEP) {
+        vec e[TOGETHER];
+        NAME(fetch_ahead)(s, i, TOGETHER);
+        NAME(terms)(s, i, WIDTH, e);
+        for (int j = 0; j < TOGETHER; j++) {
+            LANE *part = parts + i % PARTS + j * WIDTH;
+            v_store(part, v_add(v_load(part), e[j]));
+        }
+    }
+    for (; i < s->n; i += WIDTH) {
+        NAME(fetch_ahead)(s, i, 1);
+        NAME(add_term)(s, i, parts);
+    }
 }
 
 /* Sums E over the block without its arg, and stores E if `keep`. */
-static inline __attribute__((always_inline)) void
-NAME(sum_terms)(struct NAME(sweep) s, unsigned char *e, bool keep, bool shifted, bool ahead,
-                bool targets, xent_lead *lead, xent_stats *stats) {
+static inline __attribute__((always_inline)) void NAME(sum_terms)(struct NAME(sweep) s, bool keep,
+                                                                  bool shifted, xent_stats *stats) {
     LANE parts[PARTS];
-    s.e = e;
     s.keep = keep;
     s.shifted = shifted;
     if (s.n == BLOCK)
-        NAME(sum_block)(&s, ahead, targets, lead, parts);
+        NAME(sum_block)(&s, parts);
     else
         NAME(sum_some)(&s, parts);
     NAME(leave_out)(&s, stats->arg, parts);
     if (keep)
-        stats->top = (double)lane_at(e, stats->arg);
+        stats->top = (double)lane_at(s.e, stats->arg);
     else
         stats->top = (double)first_lane(NAME(term)(&s, v_set((LANE)stats->max)));
     stats->rest = fold_lanes(parts);
 }
 
-static void NAME(stats)(const void *x, int64_t n, double scale, void *e, int64_t next,
-                        xent_lead *lead, xent_stats *stats) {
-    xent_lead found = lead && lead->known ? *lead : NAME(search)(x, n);
-    bool ahead = lead && n == BLOCK && next == BLOCK;
-    if (lead)
-        lead->known = false;
-    *stats = (xent_stats){.arg = found.arg, .max = -INFINITY, .poisoned = found.poisoned};
+static void NAME(stats)(const void *x, int64_t n, double scale, void *e, const void *target,
+                        xent_stats *stats) {
+    *stats = (xent_stats){.max = -INFINITY};
+    NAME(search)(x, n, stats);
     if (stats->arg < 0) {
         if (e)
             memset(e, 0, (size_t)n * sizeof(LANE));
@@ -240,19 +224,14 @@ static void NAME(stats)(const void *x, int64_t n, double scale, void *e, int64_t
     }
     stats->max = (double)NAME(one)(x, stats->arg);
     struct NAME(sweep) s = NAME(begin_sweep)(x, n, refer_to(stats, scale), false);
-    s.target = lead ? lead->target : NULL;
+    s.e = e;
+    s.target = target;
     if (stats->shifted)
-        NAME(sum_terms)(s, e, e != NULL, true, false, false, lead, stats);
-    else if (e && s.target)
-        NAME(sum_terms)(s, e, true, false, ahead, true, lead, stats);
-    else if (e && ahead)
-        NAME(sum_terms)(s, e, true, false, true, false, lead, stats);
+        NAME(sum_terms)(s, e != NULL, true, stats);
     else if (e)
-        NAME(sum_terms)(s, e, true, false, false, false, lead, stats);
-    else if (ahead)
-        NAME(sum_terms)(s, e, false, false, true, false, lead, stats);
+        NAME(sum_terms)(s, true, false, stats);
     else
-        NAME(sum_terms)(s, e, false, false, false, false, lead, stats);
+        NAME(sum_terms)(s, false, false, stats);
 }
 
 /* mass, gap and heat of a block whose max is known and whose E are in terms. */
@@ -278,9 +257,9 @@ static void NAME(moments)(const unsigned char *x, int64_t n, double scale, const
 }
 
 static void NAME(stats_more)(const void *x, int64_t n, double scale, const double *weight, void *e,
-                             int64_t next, xent_lead *lead, xent_stats *stats) {
+                             const void *target, xent_stats *stats) {
     LANE terms[BLOCK];
-    NAME(stats)(x, n, scale, terms, next, lead, stats);
+    NAME(stats)(x, n, scale, terms, target, stats);
     NAME(moments)(x, n, scale, weight, terms, stats);
     if (e)
         memcpy(e, terms, (size_t)n * sizeof(LANE));
@@ -327,10 +306,13 @@ static inline __attribute__((always_inline)) void NAME(stream_terms)(const struc
     int64_t i = NAME(before_aligned)(g, s->n);
     for (int64_t c = 0; c < i; c += WIDTH)
         NAME(store)(g, c, i, v_mul(factor_a, NAME(term)(s, NAME(load)(s->x, c, i))));
-    for (; i + WIDTH <= s->n; i += WIDTH)
-        v_stream(g + i * (int64_t)sizeof(LANE),
-                 v_mul(factor_a, NAME(term)(s, LOAD(s->x + i * (int64_t)sizeof(ELEM)))));
-    if (i < s->n)
+    for (; i + TOGETHER * WIDTH <= s->n; i += TOGETHER * WIDTH) {
+        vec e[TOGETHER];
+        NAME(terms)(s, i, WIDTH, e);
+        for (int j = 0; j < TOGETHER; j++)
+            v_stream(g + (i + j * WIDTH) * (int64_t)sizeof(LANE), v_mul(factor_a, e[j]));
+    }
+    for (; i < s->n; i += WIDTH)
         NAME(store)(g, i, s->n, v_mul(factor_a, NAME(term)(s, NAME(load)(s->x, i, s->n))));
 }
 

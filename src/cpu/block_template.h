@@ -156,10 +156,6 @@ static inline void fetch(uintptr_t at) {
     __builtin_prefetch((const void *)at, 0, 2);
 }
 
-static inline void class_becomes_term(LANE *tile, const group *rows) {
-    v_store(tile, group_term(v_load(tile), rows, false));
-}
-
 /* n classes of a group's rows in a tile become E. of_each: what is ahead of every class is fetched,
  * not of every second one. */
 static inline __attribute__((always_inline)) void
@@ -169,16 +165,20 @@ tile_terms(LANE *tile, int64_t n, double scale, group *rows, fetching next, bool
     bool shifts = v_any(rows->shifted);
     for (; shifts && at < end; at += ACROSS)
         v_store(at, group_term(v_load(at), rows, true));
-    for (; at + ACROSS < end; at += 2 * ACROSS, next.at += 2 * (uintptr_t)next.step) {
-        fetch(next.at);
-        if (of_each)
-            fetch(next.at + (uintptr_t)next.step);
-        class_becomes_term(at, rows);
-        class_becomes_term(at + ACROSS, rows);
+    for (; at + (TOGETHER - 1) * ACROSS < end; at += TOGETHER * ACROSS) {
+        vec e[TOGETHER];
+        for (int i = 0; i < TOGETHER; i++, next.at += (uintptr_t)next.step)
+            if (of_each || i % 2 == 0)
+                fetch(next.at);
+        for (int i = 0; i < TOGETHER; i++)
+            e[i] = v_load(at + i * ACROSS);
+        exp2_terms(e, rows->high, rows->low, rows->base);
+        for (int i = 0; i < TOGETHER; i++)
+            v_store(at + i * ACROSS, e[i]);
     }
-    if (at < end) {
+    for (; at < end; at += ACROSS, next.at += (uintptr_t)next.step) {
         fetch(next.at);
-        class_becomes_term(at, rows);
+        v_store(at, group_term(v_load(at), rows, false));
     }
 }
 

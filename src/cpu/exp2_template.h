@@ -7,6 +7,8 @@
  * fma rounds to nb = base + n, base = MAGIC - k: the low bits of nb hold n - k, and the exponent
  * moves by integer arithmetic. */
 
+enum { TOGETHER = 4 }; /* vectors */
+
 #define LOG2E_HIGH 0x1.71547652b82fep+0
 #define LOG2E_LOW 0x1.777d0ffda0d24p-56
 
@@ -22,18 +24,35 @@ static inline factor log2e_times(double scale) {
     return (factor){head, (LANE)((high - (double)head) + low)};
 }
 
-/* 2^f */
-static inline vec exp2_fraction(vec f) {
-    vec q = v_set(EXP2[EXP2_TERMS - 1]);
-    for (int i = EXP2_TERMS - 2; i >= 0; i--)
-        q = v_fma(q, f, v_set(EXP2[i]));
-    return v_fma(q, f, v_set(1));
+/* E of n vectors at once, step by step, so that each step finds what it takes in the registers
+ * instead of waiting for it: n is a constant wherever it is inlined. Below 2^-FLUSH E is exactly 0,
+ * tested on nb so that -inf and huge negative x are 0. E of NaN and of x far above the maximum
+ * means nothing. */
+static inline __attribute__((always_inline)) void some_exp2_terms(vec *x, int n, vec high, vec low,
+                                                                  vec base) {
+    vec nb[TOGETHER], f[TOGETHER], q[TOGETHER];
+    for (int i = 0; i < n; i++)
+        nb[i] = v_fma(x[i], high, base);
+    for (int i = 0; i < n; i++)
+        f[i] = v_fma(x[i], high, v_sub(base, nb[i]));
+    for (int i = 0; i < n; i++)
+        f[i] = v_fma(x[i], low, f[i]);
+    for (int i = 0; i < n; i++)
+        q[i] = v_fma(v_set(EXP2[EXP2_TERMS - 1]), f[i], v_set(EXP2[EXP2_TERMS - 2]));
+    for (int j = EXP2_TERMS - 3; j >= 0; j--)
+        for (int i = 0; i < n; i++)
+            q[i] = v_fma(q[i], f[i], v_set(EXP2[j]));
+    for (int i = 0; i < n; i++)
+        q[i] = v_fma(q[i], f[i], v_set(1));
+    for (int i = 0; i < n; i++)
+        x[i] = v_scale2(q[i], nb[i], v_set(MAGIC - FLUSH));
 }
 
-/* Below 2^-FLUSH E is exactly 0, tested on nb so that -inf and huge negative x are 0. E of NaN and
- * of x far above the maximum means nothing. */
-static inline vec exp2_term(vec x, vec high, vec low, vec base) {
-    vec nb = v_fma(x, high, base);
-    vec f = v_fma(x, low, v_fma(x, high, v_sub(base, nb)));
-    return v_scale2(exp2_fraction(f), nb, v_set(MAGIC - FLUSH));
+static inline __attribute__((always_inline)) void exp2_terms(vec *x, vec high, vec low, vec base) {
+    some_exp2_terms(x, TOGETHER, high, low, base);
+}
+
+static inline __attribute__((always_inline)) vec exp2_term(vec x, vec high, vec low, vec base) {
+    some_exp2_terms(&x, 1, high, low, base);
+    return x;
 }

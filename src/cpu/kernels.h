@@ -57,15 +57,6 @@ typedef struct xent_stats {
     bool poisoned; /* a NaN or +inf was among them: nothing else here means anything */
 } xent_stats;
 
-/* What a block is searched for before its E can be computed: arg and poisoned as above. */
-typedef struct xent_lead {
-    bool known, poisoned; /* known: poisoned and arg mean something */
-    int64_t arg;
-    const void *target; /* where the block's gradient will be written, if no cache has it, or NULL:
-                           like logits, what follows is fetched meanwhile. The caller sets it for
-                           each block */
-} xent_lead;
-
 /* Statistics of up to MOST_ROWS rows, a column for each number; shifted and poisoned are 1 or 0,
  * and arg is -1 of poisoned rows too. Vectors read and write beyond the last row. */
 enum { COLUMN = MOST_ROWS + 16 };
@@ -100,13 +91,13 @@ typedef struct xent_products {
 
 typedef struct xent_kernels {
     /* One block of n in [1, BLOCK] consecutive elements x. e: NULL, or n lanes that receive E; it
-     * may be x itself where elements are lanes. weight: NULL (all 1) or n doubles. lead: NULL, or
-     * what the call before found out about this block, and then, if the kernel likes, about the
-     * `next` elements (0: none) that follow x. */
-    void (*stats)(const void *x, int64_t n, double scale, void *e, int64_t next, xent_lead *lead,
+     * may be x itself where elements are lanes. weight: NULL (all 1) or n doubles. target: where
+     * the block's gradient will be written, if no cache has it, or NULL; like the logits, what
+     * follows it is fetched meanwhile. */
+    void (*stats)(const void *x, int64_t n, double scale, void *e, const void *target,
                   xent_stats *stats);
     void (*stats_more)(const void *x, int64_t n, double scale, const double *weight, void *e,
-                       int64_t next, xent_lead *lead, xent_stats *stats);
+                       const void *target, xent_stats *stats);
 
     /* g = a*E, or fma(a, E, -b*weight), rounded to a lane and then to an element. a as a lane must
      * be 0 or normal. n of any size; e may be g where elements are lanes. */
@@ -180,6 +171,7 @@ typedef struct xent_columns {
     double weight[COLUMN], label_weight[COLUMN]; /* w and k[y] */
     double label_logit[COLUMN];                  /* x[y], under softcap z[y] */
     double label_slope[COLUMN];                  /* dz/dx at the label: s without softcap */
+    double spread[COLUMN], ratio[COLUMN];        /* log1p(rest/top), E_y/top */
 
     double loss[COLUMN], lse[COLUMN], label_probability[COLUMN], entropy[COLUMN];
     /* gradient of class c: a*E_c - b*k_c, of the label: label_grad; under softcap the first is

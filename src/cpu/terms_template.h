@@ -47,9 +47,10 @@ static inline dmask finish_some(const xent_coefficients *by, xent_columns *rows,
     const dvec x = d_load(rows->label_logit + i), w = d_load(rows->weight + i);
     const dvec k = d_load(rows->label_weight + i);
 
-    dvec spread = log1p_of(d_div(rest, top)), sum = d_add(top, rest);
+    const dvec spread = d_load(rows->spread + i), ratio = d_load(rows->ratio + i);
+
+    dvec sum = d_add(top, rest);
     dmask label_is_top = d_eq(x, max);
-    dvec ratio = exp_of_fall(max, x, scale);
     dvec nll = d_fma(scale, d_sub(max, x), spread), lse = d_fma(scale, max, spread);
     dvec p = d_div(d_select(label_is_top, top, d_mul(ratio, top)), sum);
     dvec others = d_select(label_is_top, d_div(rest, sum), d_sub(one, p));
@@ -81,12 +82,12 @@ static inline dmask finish_plain(const xent_coefficients *by, xent_columns *rows
     const dvec part = d_div(one, d_set(by->denominator)), scaled = d_mul(scale, part);
     const dvec max = d_load(rows->stats.max + i), top = d_load(rows->stats.top + i);
     const dvec rest = d_load(rows->stats.rest + i), x = d_load(rows->label_logit + i);
+    const dvec spread = d_load(rows->spread + i), ratio = d_load(rows->ratio + i);
 
-    dvec spread = log1p_of(d_div(rest, top)), sum = d_add(top, rest);
+    dvec sum = d_add(top, rest);
     dmask label_is_top = d_eq(x, max);
     d_store(rows->loss + i, d_fma(scale, d_sub(max, x), spread));
 
-    dvec ratio = exp_of_fall(max, x, scale);
     dvec share = d_div(d_select(label_is_top, rest, d_mul(ratio, top)), sum);
     dvec others = d_select(label_is_top, share, d_sub(one, share));
     dvec label_part = d_mul(scale, d_sub(zero, others));
@@ -97,12 +98,28 @@ static inline dmask finish_plain(const xent_coefficients *by, xent_columns *rows
     return is_extreme(by, a, n);
 }
 
+/* log1p(rest/top) and exp(-scale*(max - x[y])) of all rows first, one function after the other: a
+ * loop of one long chain leaves the processor room for the next rows' while it waits. */
+static void find_functions(const xent_coefficients *by, xent_columns *rows, int64_t first,
+                           int64_t n) {
+    const dvec scale = d_set(by->scale);
+    for (int64_t i = first; i < first + n; i += D_WIDTH) {
+        dvec top = d_load(rows->stats.top + i), rest = d_load(rows->stats.rest + i);
+        d_store(rows->spread + i, log1p_of(d_div(rest, top)));
+    }
+    for (int64_t i = first; i < first + n; i += D_WIDTH) {
+        dvec max = d_load(rows->stats.max + i), x = d_load(rows->label_logit + i);
+        d_store(rows->ratio + i, exp_of_fall(max, x, scale));
+    }
+}
+
 /* From a copy of the coefficients, which no store to the columns can change: what only they decide
  * is found once. */
 static bool math_finish(const xent_coefficients *by, xent_columns *rows, int64_t first, int64_t n) {
     const xent_coefficients own = *by;
     dmask extreme = d_bad(d_set(0));
     int64_t i = first;
+    find_functions(&own, rows, first, n);
     for (; own.plain && i < first + n; i += D_WIDTH)
         extreme = d_or(extreme, finish_plain(&own, rows, i, first + n - i));
     for (; i < first + n; i += D_WIDTH)

@@ -41,8 +41,8 @@ static bool fills_lanes_as(uint16_t element, double value, const xent_kernels *k
         x[i] = element;
         same[i] = (float)value;
     }
-    kernels->stats(x, REPEATED, scale, e[0], 0, NULL, &stats[0]);
-    xent_kernels_for(XENT_F32)->stats(same, REPEATED, scale, e[1], 0, NULL, &stats[1]);
+    kernels->stats(x, REPEATED, scale, e[0], NULL, &stats[0]);
+    xent_kernels_for(XENT_F32)->stats(same, REPEATED, scale, e[1], NULL, &stats[1]);
     if (isnan(value) || value == INFINITY)
         return stats[0].poisoned && stats[1].poisoned;
     return stats[0].max == value && stats[0].k == stats[1].k && !memcmp(e[0], e[1], sizeof e[0]);

@@ -58,7 +58,7 @@ static void run_block(uint32_t first, int n, bool below_0, bool errors, sweep_re
         bad = bad || !(x[i] < INFINITY);
     }
     xent_stats stats;
-    kernels->stats(x, n, 1, e, 0, NULL, &stats);
+    kernels->stats(x, n, 1, e, NULL, &stats);
     result->inputs += (uint64_t)(n - below_0);
     if (bad || stats.poisoned) {
         note_error(result, 0, bad == stats.poisoned ? 0 : INFINITY, first);

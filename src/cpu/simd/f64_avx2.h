@@ -109,10 +109,12 @@ static inline double d_fold(dvec a) {
     return _mm_cvtsd_f64(_mm_add_sd(pair, _mm_unpackhi_pd(pair, pair)));
 }
 
+/* Compared as integers, which is the same beside a floor > 0 and leaves the pipes of fma free. */
 static inline dvec d_scale2(dvec p, dvec nb, dvec floor) {
-    __m256i n = _mm256_slli_epi64(_mm256_castpd_si256(nb), 52);
-    __m256i scaled = _mm256_add_epi64(_mm256_castpd_si256(p), n);
-    return _mm256_andnot_pd(d_lt(nb, floor), _mm256_castsi256_pd(scaled));
+    __m256i bits = _mm256_castpd_si256(nb);
+    __m256i scaled = _mm256_add_epi64(_mm256_castpd_si256(p), _mm256_slli_epi64(bits, 52));
+    __m256i below = _mm256_sub_epi64(_mm256_castpd_si256(floor), _mm256_set1_epi64x(1));
+    return _mm256_castsi256_pd(_mm256_and_si256(_mm256_cmpgt_epi64(bits, below), scaled));
 }
 
 static inline dvec d_split(dvec a, dvec *m) {
