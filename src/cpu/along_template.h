@@ -39,7 +39,8 @@ struct NAME(search) {
     mask bad;
 };
 
-/* A NaN or +inf makes the sum of two NaN, or is larger than all else. */
+/* A NaN makes the sum of two NaN, as +inf beside -inf does, which is as bad; else +inf is the
+ * largest. */
 static inline __attribute__((always_inline)) void NAME(search_step)(struct NAME(search) * s,
                                                                     const vec *four) {
     vec max = v_max(v_max(four[0], four[1]), v_max(four[2], four[3]));
@@ -50,23 +51,20 @@ static inline __attribute__((always_inline)) void NAME(search_step)(struct NAME(
     s->now = v_sub(s->now, v_set(1));
 }
 
-/* Sets arg and poisoned. The largest element is in the first step in which any lane met it. */
-static inline void NAME(end_search)(const struct NAME(search) * s, const unsigned char *x,
-                                    int64_t n, xent_stats *stats) {
-    LANE largest = v_max_lane(s->max);
-    stats->poisoned = v_any(s->bad) || largest == (LANE)INFINITY;
-    stats->arg = -1;
-    if (largest == -(LANE)INFINITY)
-        return;
-    mask is_largest = v_eq(s->max, v_set(largest));
-    vec first = v_select(is_largest, s->step, v_set(-INFINITY));
-    for (int64_t i = (int64_t)-v_max_lane(first) * 4 * WIDTH; i < n && stats->arg < 0; i += WIDTH) {
-        mask found = v_eq(NAME(load)(x, i, n), v_set(largest));
-        if (v_any(found))
-            stats->arg = i + v_first(found);
+/* The first element that equals the largest: in the first step in which any lane met it. */
+static inline int64_t NAME(first_largest)(const struct NAME(search) * s, vec largest,
+                                          const unsigned char *x, int64_t n) {
+    vec step = v_select(v_eq(s->max, largest), s->step, v_set(-INFINITY));
+    const int64_t first = (int64_t)-v_max_lane(step) * 4 * WIDTH;
+    uint64_t bits = 0;
+    for (int j = 3; j >= 0; j--) {
+        const int64_t i = first + j * WIDTH;
+        bits = i < n ? bits << WIDTH | v_lanes(v_eq(NAME(load)(x, i, n), largest)) : 0;
     }
+    return first + __builtin_ctzll(bits);
 }
 
+/* Sets arg, max and poisoned. */
 static inline void NAME(search)(const unsigned char *x, int64_t n, xent_stats *stats) {
     const vec zero = v_set(0);
     struct NAME(search) s = {v_set(-INFINITY), zero, zero, v_unordered(zero, zero)};
@@ -82,7 +80,10 @@ static inline void NAME(search)(const unsigned char *x, int64_t n, xent_stats *s
             four[j] = i + j * WIDTH < n ? NAME(load)(x, i + j * WIDTH, n) : v_set(-INFINITY);
         NAME(search_step)(&s, four);
     }
-    NAME(end_search)(&s, x, n, stats);
+    LANE largest = v_max_lane(s.max);
+    stats->max = (double)largest;
+    stats->poisoned = v_any(s.bad) || largest == (LANE)INFINITY;
+    stats->arg = largest == -(LANE)INFINITY ? -1 : NAME(first_largest)(&s, v_set(largest), x, n);
 }
 
 /* A block whose E are wanted; keep and shifted are constants wherever it is inlined. */
@@ -215,17 +216,17 @@ static inline __attribute__((always_inline)) void NAME(sum_terms)(struct NAME(sw
 
 static void NAME(stats)(const void *x, int64_t n, double scale, void *e, const void *target,
                         xent_stats *stats) {
-    *stats = (xent_stats){.max = -INFINITY};
+    *stats = (xent_stats){.arg = -1};
     NAME(search)(x, n, stats);
     if (stats->arg < 0) {
         if (e)
             memset(e, 0, (size_t)n * sizeof(LANE));
         return;
     }
-    stats->max = (double)NAME(one)(x, stats->arg);
     struct NAME(sweep) s = NAME(begin_sweep)(x, n, refer_to(stats, scale), false);
     s.e = e;
     s.target = target;
+    stats->max = (double)NAME(one)(x, stats->arg); /* of the first's sign, where it is 0 */
     if (stats->shifted)
         NAME(sum_terms)(s, e != NULL, true, stats);
     else if (e)

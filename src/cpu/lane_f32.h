@@ -21,7 +21,7 @@
 #define v_unordered s_unordered
 #define v_or s_or
 #define v_any s_any
-#define v_first s_first
+#define v_lanes s_lanes
 #define v_max_lane s_max_lane
 #define v_select s_select
 #define v_clear s_clear

@@ -21,7 +21,7 @@
 #define v_unordered d_unordered
 #define v_or d_or
 #define v_any d_any
-#define v_first d_first
+#define v_lanes d_lanes
 #define v_max_lane d_max_lane
 #define v_select d_select
 #define v_clear d_clear

@@ -109,8 +109,8 @@ static inline bool s_any(smask a) {
     return _mm256_movemask_ps(a) != 0;
 }
 
-static inline int s_first(smask a) {
-    return __builtin_ctz((unsigned)_mm256_movemask_ps(a));
+static inline uint64_t s_lanes(smask a) {
+    return (unsigned)_mm256_movemask_ps(a);
 }
 
 static inline svec s_select(smask m, svec a, svec b) {

@@ -110,8 +110,8 @@ static inline bool s_any(smask a) {
     return a != 0;
 }
 
-static inline int s_first(smask a) {
-    return __builtin_ctz(a);
+static inline uint64_t s_lanes(smask a) {
+    return a;
 }
 
 static inline svec s_select(smask m, svec a, svec b) {

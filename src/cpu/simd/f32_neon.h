@@ -95,8 +95,9 @@ static inline bool s_any(smask a) {
 }
 
 /* four lanes of 32 bits become four of 16 in one word */
-static inline int s_first(smask a) {
-    return __builtin_ctzll(vget_lane_u64(vreinterpret_u64_u16(vmovn_u32(a)), 0)) / 16;
+static inline uint64_t s_lanes(smask a) {
+    static const uint32_t bits[S_WIDTH] = {1, 2, 4, 8};
+    return vaddvq_u32(vandq_u32(a, vld1q_u32(bits)));
 }
 
 static inline svec s_select(smask m, svec a, svec b) {

@@ -125,9 +125,8 @@ static inline bool s_any(smask a) {
     return a;
 }
 
-static inline int s_first(smask a) {
-    (void)a;
-    return 0;
+static inline uint64_t s_lanes(smask a) {
+    return a;
 }
 
 static inline svec s_select(smask m, svec a, svec b) {

@@ -83,8 +83,8 @@ static inline bool d_any(dmask a) {
     return _mm256_movemask_pd(a) != 0;
 }
 
-static inline int d_first(dmask a) {
-    return __builtin_ctz((unsigned)_mm256_movemask_pd(a));
+static inline uint64_t d_lanes(dmask a) {
+    return (unsigned)_mm256_movemask_pd(a);
 }
 
 static inline dvec d_select(dmask m, dvec a, dvec b) {

@@ -84,8 +84,8 @@ static inline bool d_any(dmask a) {
     return a != 0;
 }
 
-static inline int d_first(dmask a) {
-    return __builtin_ctz(a);
+static inline uint64_t d_lanes(dmask a) {
+    return a;
 }
 
 static inline dvec d_select(dmask m, dvec a, dvec b) {

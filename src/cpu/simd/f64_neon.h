@@ -86,8 +86,8 @@ static inline bool d_any(dmask a) {
     return vmaxvq_u32(vreinterpretq_u32_u64(a)) != 0;
 }
 
-static inline int d_first(dmask a) {
-    return vgetq_lane_u64(a, 0) ? 0 : 1;
+static inline uint64_t d_lanes(dmask a) {
+    return (vgetq_lane_u64(a, 0) & 1) | (vgetq_lane_u64(a, 1) & 2);
 }
 
 static inline dvec d_select(dmask m, dvec a, dvec b) {

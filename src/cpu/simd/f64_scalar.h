@@ -93,10 +93,9 @@ static inline bool d_any(dmask a) {
     return a;
 }
 
-/* the first lane that is set; some is */
-static inline int d_first(dmask a) {
-    (void)a;
-    return 0;
+/* a bit for each lane, the first the lowest */
+static inline uint64_t d_lanes(dmask a) {
+    return a;
 }
 
 static inline dvec d_select(dmask m, dvec a, dvec b) {
