@@ -24,11 +24,31 @@ typedef struct table {
     int bits;
 } table;
 
+static uint64_t first_place(const table *of, uint64_t key) {
+    return key >> (64 - of->bits);
+}
+
+/* The key of a row and its label. */
+static uint64_t labelled_key(const xent_diagnosis *all, int64_t row) {
+    uint64_t spread = (uint64_t)(all->labels[row] + 1) * UINT64_C(0xC2B2AE3D27D4EB4F);
+    return all->keys[row] ^ spread;
+}
+
+static uint64_t own_key(const xent_diagnosis *all, int64_t row) {
+    return all->keys[row];
+}
+
+/* Places lie anywhere in memory: those of rows that come soon are fetched. */
+static void fetch_place(const xent_diagnosis *all, const table *of, int64_t row,
+                        uint64_t (*key_of)(const xent_diagnosis *, int64_t)) {
+    enum { AHEAD = 16 };
+    if (row + AHEAD < all->rows)
+        __builtin_prefetch(of->places + first_place(of, key_of(all, row + AHEAD)), 1);
+}
+
 /* The place of a row, or of an equal one with the same label. */
 static int32_t *find_same(const xent_diagnosis *all, const table *of, int64_t row) {
-    uint64_t mask = (UINT64_C(1) << of->bits) - 1;
-    uint64_t spread = (uint64_t)(all->labels[row] + 1) * UINT64_C(0xC2B2AE3D27D4EB4F);
-    uint64_t at = (all->keys[row] ^ spread) >> (64 - of->bits);
+    uint64_t mask = (UINT64_C(1) << of->bits) - 1, at = first_place(of, labelled_key(all, row));
     while (of->places[at] != 0 && (!same_rows(all, row, of->places[at] - 1) ||
                                    all->labels[row] != all->labels[of->places[at] - 1]))
         at = (at + 1) & mask;
@@ -37,7 +57,7 @@ static int32_t *find_same(const xent_diagnosis *all, const table *of, int64_t ro
 
 /* The place of an equal row, whatever its label. */
 static int32_t *find_equal(const xent_diagnosis *all, const table *of, int64_t row) {
-    uint64_t mask = (UINT64_C(1) << of->bits) - 1, at = all->keys[row] >> (64 - of->bits);
+    uint64_t mask = (UINT64_C(1) << of->bits) - 1, at = first_place(of, own_key(all, row));
     while (of->places[at] != 0 && !same_rows(all, row, abs(of->places[at]) - 1))
         at = (at + 1) & mask;
     return &of->places[at];
@@ -45,6 +65,7 @@ static int32_t *find_equal(const xent_diagnosis *all, const table *of, int64_t r
 
 static void mark_distinct(xent_diagnosis *all, const table *of) {
     for (int64_t row = 0; row < all->rows; row++) {
+        fetch_place(all, of, row, labelled_key);
         all->half[row] = LEFT_OUT;
         if (!is_counted(all, row))
             continue;
@@ -95,6 +116,7 @@ static void count_conflicts(xent_diagnosis *all, const table *of) {
     const reliability known = find_reliability(all);
     duplicates *found = &all->duplicates;
     for (int64_t row = 0; row < all->rows; row++) {
+        fetch_place(all, of, row, own_key);
         if (!is_counted(all, row))
             continue;
         int32_t *place = find_equal(all, of, row);

@@ -53,9 +53,9 @@ static uint64_t bits_of(double value) {
     return bits;
 }
 
-static uint64_t key_of(const row_facts *row, double lse) {
+static uint64_t key_of(const row_facts *row, double most, double lse) {
     uint64_t key = mixed(bits_of(row->sum), bits_of(row->order));
-    key = mixed(key, bits_of((double)row->most));
+    key = mixed(key, bits_of(most));
     return mixed(mixed(key, bits_of((double)row->least)), bits_of(lse));
 }
 
@@ -68,11 +68,11 @@ static bool is_only_least(const float *logits, int64_t classes, int32_t label, f
     return found;
 }
 
-static bool is_label_least(const xent_diagnosis *all, int64_t at, const row_facts *row,
+static bool is_label_least(const xent_diagnosis *all, int64_t at, float least,
                            const float *logits) {
     int32_t label = all->labels[at];
-    return label >= 0 && label < all->classes && row->least != row->most &&
-           is_only_least(logits, all->classes, label, row->least);
+    return label >= 0 && label < all->classes && least != logits[all->predictions[at]] &&
+           is_only_least(logits, all->classes, label, least);
 }
 
 /* ---- a row ----------------------------------------------------------------------------------- */
@@ -80,20 +80,21 @@ static bool is_label_least(const xent_diagnosis *all, int64_t at, const row_fact
 /* `moved`: what was taken from the logits, not from their log-sum-exp. */
 static int look(xent_diagnosis *all, int64_t at, const float *logits, double lse, double moved) {
     const row_facts row = look_at_row(logits, all->classes);
-    double slack = unit_slack(all->dtype, all->classes), most = (double)row.most;
+    const float largest = logits[all->predictions[at]];
+    double slack = unit_slack(all->dtype, all->classes), most = (double)largest;
     double own = lse - (double)all->run.logit_scale * moved;
     int facts = 0;
     all->confidence[at] = (float)confidence_of(all, most, own);
-    all->keys[at] = key_of(&row, lse);
+    all->keys[at] = key_of(&row, most, lse);
     if (row.least >= 0.0f && most <= 1.0 + slack && fabs(row.sum - 1.0) <= slack)
         facts |= UNIT;
     if (most <= slack && fabs(lse) <= log_slack(all->dtype))
         facts |= LOGARITHMS;
-    if (row.least == row.most && all->classes > 1)
+    if (row.least == largest && all->classes > 1)
         facts |= CONSTANT;
-    if (row.most >= limit_of(all->dtype))
+    if (largest >= limit_of(all->dtype))
         facts |= SATURATED;
-    return is_label_least(all, at, &row, logits) ? facts | LABEL_LEAST : facts;
+    return is_label_least(all, at, row.least, logits) ? facts | LABEL_LEAST : facts;
 }
 
 static int look_for_infinity(const xent_diagnosis *all, const float *logits) {
@@ -153,12 +154,14 @@ static bool take_gathered(xent_diagnosis *all, int64_t floats) {
 
 xent_status look_at_rows(xent_diagnosis *all, const xent_tensor *part, int64_t rows) {
     looking of = {.all = all, .part = part, .rows = rows};
-    of.group = part->stride[all->class_axis] == 1 ? 1 : GATHERED;
+    bool in_place = lies_in_place(part, all->class_axis);
+    bool short_rows = in_place && all->classes <= LOGITS_PER_TASK / GATHERED;
+    of.group = short_rows || part->stride[all->class_axis] != 1 ? GATHERED : 1;
     of.groups = (rows + of.group - 1) / of.group;
     int64_t wanted = rows * all->classes / LOGITS_PER_TASK + 1;
     wanted = wanted < of.groups ? wanted : of.groups;
     of.width = wanted < all->width ? wanted : all->width;
-    if (!lies_in_place(part, all->class_axis)) {
+    if (!in_place) {
         if (!take_gathered(all, of.width * of.group * all->classes))
             return XENT_NO_MEMORY;
         of.gathered = all->gathered;

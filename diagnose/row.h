@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 typedef struct row_facts {
-    float least, most;
+    float least;
     double sum;
     double order; /* of sums so far: tells rows from their permutations, as Fletcher's checksum */
 } row_facts;

@@ -43,17 +43,18 @@ xent_status make_scan(xent_diagnosis *all) {
 /* softmax(q) of probabilities q: log x = q - lse(q), and q adds up to 1, so lse(q) is
  * (1 - sum log x)/C. Every q must lie in [0, 1]; where all are about 1/C, as in the single softmax
  * of logits near 0, that says little. */
-static void look_for_softmax_twice(xent_diagnosis *all, const float *logits) {
+static void look_for_softmax_twice(xent_diagnosis *all, int64_t at, const float *logits) {
     logit_facts *facts = &all->logit_facts;
     const row_facts row = look_at_row(logits, all->classes);
+    const double largest = (double)logits[all->predictions[at]];
     double slack = unit_slack(all->dtype, all->classes), loosely = 1e-3 + 2.0 * slack, sum = 0.0;
     facts->tried_rows++;
-    if (!(row.least > 0.0f) || (double)row.most > (double)row.least * 2.7182818285 * (1 + slack))
+    if (!(row.least > 0.0f) || largest > (double)row.least * 2.7182818285 * (1 + slack))
         return;
     for (int64_t c = 0; c < all->classes; c++)
         sum += log((double)logits[c]);
     double lse = (1.0 - sum) / (double)all->classes;
-    double least = log((double)row.least) + lse, most = log((double)row.most) + lse;
+    double least = log((double)row.least) + lse, most = log(largest) + lse;
     facts->twice_rows += least > -loosely && most < 1.0 + loosely;
     facts->telling_rows += least < 0.5 / (double)all->classes;
 }
@@ -98,7 +99,7 @@ static void ask(xent_diagnosis *all, int64_t at, int looks, const float *logits)
     if (all->predictions[at] < 0)
         return;
     if (is_tried(all, looks))
-        look_for_softmax_twice(all, logits);
+        look_for_softmax_twice(all, at, logits);
     if (is_sampled(all, at))
         add_sample(all, at, logits);
 }

@@ -66,16 +66,14 @@ static void rows_of_any_length(void **state) {
     uint64_t dice = 5;
     (void)state;
     for (int n = 1; n <= MOST; n += n < 80 ? 1 : 613) {
-        double sum = 0, least = INFINITY, most = -INFINITY;
+        double sum = 0, least = INFINITY;
         for (int c = 0; c < n; c++) {
             row[c] = (float)draw_normal(&dice, 1);
             sum += (double)row[c];
             least = fmin(least, (double)row[c]);
-            most = fmax(most, (double)row[c]);
         }
         row_facts got = look_at_row(row, n);
         assert_true(fabs(got.sum - sum) < 1e-3 && (double)got.least == least);
-        assert_true((double)got.most == most);
         float first = row[0];
         row[0] = row[n - 1];
         row[n - 1] = first;

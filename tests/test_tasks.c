@@ -122,8 +122,11 @@ static void rows_whose_terms_need_scratch(void **state) {
     check_tasks(make_subject(XENT_BF16, "smoothing-class-weight", 300, 9000, 0, 0), 7);
 }
 
+/* Their way is that of rows of many classes: left out under sanitizers. */
 static void rows_of_doubles(void **state) {
     (void)state;
+    if (getenv("XENT_SHORT"))
+        return;
     check_tasks(make_subject(XENT_F64, "wide-row-weight", 2700, 1024, 0, 0), 7);
 }
 
@@ -155,7 +158,7 @@ static void large_gradients(void **state) {
 static void rows_that_are_shared(void **state) {
     (void)state;
     const int32_t dtypes[] = {XENT_F32, XENT_BF16, XENT_F64};
-    const int tried = getenv("XENT_SHORT") ? 2 : 3;
+    const int tried = getenv("XENT_SHORT") ? 1 : 3;
     for (int i = 0; i < tried; i++) {
         subject made = make_subject(dtypes[i], i == 1 ? "smoothing-class-weight" : "backward", 2,
                                     2200000 + i, 0, 0);
