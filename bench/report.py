@@ -120,7 +120,7 @@ def spread(times):
     return max((high - low) / middle for low, middle, high in times.values())
 
 
-def core_table(results):
+def core_lines(results):
     rows = []
     for point in results["core"]["points"]:
         if point["set"] != "table":
@@ -132,8 +132,24 @@ def core_table(results):
         best = times["in_place"][MIDDLE]
         rows.append([shape_text(point["shape"]), point["dtype"], time_text(base), *ratios, time_text(best),
                      f"{count(point['shape']) / best * 1e-9:.2f}", f"{100 * spread(times):.0f} %"])
+    return rows
+
+
+def core_table(results):
     return table(["shape", "type", "memcpy", "reading only", "loss", "in place", "out of place", "plain loop",
-                  "in place takes", "elements/ns", "spread"], rows)
+                  "in place takes", "elements/ns", "spread"], core_lines(results))
+
+
+def others_table(others):
+    """The same of processors measured before, with the library as it was then."""
+    rows = []
+    for results in others:
+        facts, core = results["machine"], results["core"]
+        rows += [[f"{facts['processor']}, family {facts['family']}, model {facts['model']}", core["isa"], core["date"],
+                  *line[:3], *line[4:7], line[9], line[10]]
+                 for line in core_lines(results) if line[1] != "f16"]
+    return table(["processor", "set", "measured", "shape", "type", "memcpy", "loss", "in place", "out of place",
+                  "elements/ns", "spread"], rows)
 
 
 def left_out(results):
@@ -333,7 +349,7 @@ def linear_torch_table(results):
                   "besides gradients", "times xent's"], rows)
 
 
-def write_tables(path, results):
+def write_tables(path, results, others):
     with open(path, encoding="utf-8") as file:
         page = file.read()
     made = {"machine": machine_table} if "core" in results or "peers" in results else {}
@@ -350,6 +366,8 @@ def write_tables(path, results):
                  "memory": memory_table}
     if "linear_torch" in results:
         made |= {"linear-torch-machine": linear_torch_machine, "linear-torch": linear_torch_table}
+    if others and "core" in results:
+        made |= {"others": lambda _: others_table(others)}
     for name, make in made.items():
         begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
         before, rest = page.split(begin)
@@ -444,7 +462,9 @@ def main():
     if "machine" not in results:
         sys.exit(f"there are no results in {path}: measure first")
     dump(path, results)
-    write_tables(os.path.join(options.docs, "performance.md"), results)
+    others = [load(other) for other in sorted(glob.glob(os.path.join(ROOT, "bench/results/*.json")))
+              if os.path.basename(other) != slug(results["machine"]) + ".json"]
+    write_tables(os.path.join(options.docs, "performance.md"), results, [other for other in others if "core" in other])
     if "core" in results:
         write_plots(options.docs, results)
     print(os.path.relpath(path))

@@ -72,6 +72,19 @@ class Bench(unittest.TestCase):
             self.assertGreaterEqual(set(case["seconds"]), {"logits", "loss", "train", "all"})
             self.assertEqual(set(case["ratios"]), set() if found["missing"] else {"logits", "loss", "train", "all"})
 
+    def test_loops(self):
+        """Of a function of ours, where the model is installed; else what to install."""
+        done = subprocess.run([sys.executable, bench("loops.py"), os.environ["XENT_SHARED_LIBRARY"], "grad_f32_scalar"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        if done.returncode == 0:
+            found = [line.split() for line in done.stdout.splitlines()[1:]]
+            self.assertTrue(found)
+            for _, instructions, _, cycles, pipe in found:
+                self.assertGreater(int(instructions), 1)
+                self.assertGreaterEqual(float(cycles), float(pipe) - 1)
+        else:
+            self.assertIn("apt-get install llvm-16", done.stderr)
+
     def report(self, folder, *words):
         run(sys.executable, bench("report.py"), "--docs", folder, *words, os.path.join(folder, "results.json"))
         with open(os.path.join(folder, "performance.md"), encoding="utf-8") as file:
