@@ -46,10 +46,12 @@ def model(tool, processor, body):
     lines = [re.sub(r"^(j\w+\s+)[0-9a-f]+$", r"\g<1>1b", text) for _, text in body
              if not re.match(r"jmp|call|ret", text)]
     told = subprocess.run([tool, f"-mcpu={processor}", f"-iterations={ITERATIONS}", "-"],
-                          input="1:\n" + "\n".join(lines) + "\n", capture_output=True, text=True).stdout
-    cycles = re.search(r"Total Cycles:\s+(\d+)", told)
-    pipes = re.search(r"Resource pressure per iteration:\n.*\n(.*)", told)
-    return (int(cycles[1]) / ITERATIONS, max(map(float, re.findall(r"[\d.]+", pipes[1])))) if cycles else None
+                          input="1:\n" + "\n".join(lines) + "\n", capture_output=True, text=True)
+    cycles = re.search(r"Total Cycles:\s+(\d+)", told.stdout)
+    pipes = re.search(r"Resource pressure per iteration:\n.*\n(.*)", told.stdout)
+    if not cycles:
+        sys.exit("loops.py: " + (told.stderr.splitlines() or ["the model says nothing"])[0])
+    return int(cycles[1]) / ITERATIONS, max(map(float, re.findall(r"[\d.]+", pipes[1])))
 
 
 def main():
@@ -61,12 +63,14 @@ def main():
     code = instructions(*sys.argv[1:3])
     if not code:
         sys.exit(f"loops.py: {sys.argv[1]} has no function {sys.argv[2]}; is it stripped? nm lists the names.")
+    found = list(loops(code))
+    if not found:
+        sys.exit(f"loops.py: {sys.argv[2]} has no loop that ends with a jump of x86.")
     print("   begins  instructions  multiply-adds  cycles    pipe")
-    for body in loops(code):
-        figures = model(tool, *(sys.argv[3:] or ["znver3"]), body)
-        if figures:
-            multiply_adds = sum("fmadd" in text or "fnmadd" in text for _, text in body)
-            print(f"{body[0][0]:9x} {len(body):13} {multiply_adds:14} {figures[0]:7.1f} {figures[1]:7.1f}")
+    for body in found:
+        cycles, pipe = model(tool, *(sys.argv[3:] or ["znver3"]), body)
+        multiply_adds = sum("fmadd" in text or "fnmadd" in text for _, text in body)
+        print(f"{body[0][0]:9x} {len(body):13} {multiply_adds:14} {cycles:7.1f} {pipe:7.1f}")
 
 
 main()

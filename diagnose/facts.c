@@ -68,10 +68,10 @@ static bool is_only_least(const float *logits, int64_t classes, int32_t label, f
     return found;
 }
 
-static bool is_label_least(const xent_diagnosis *all, int64_t at, float least,
+static bool is_label_least(const xent_diagnosis *all, int64_t at, float least, float largest,
                            const float *logits) {
     int32_t label = all->labels[at];
-    return label >= 0 && label < all->classes && least != logits[all->predictions[at]] &&
+    return label >= 0 && label < all->classes && least != largest &&
            is_only_least(logits, all->classes, label, least);
 }
 
@@ -94,7 +94,7 @@ static int look(xent_diagnosis *all, int64_t at, const float *logits, double lse
         facts |= CONSTANT;
     if (largest >= limit_of(all->dtype))
         facts |= SATURATED;
-    return is_label_least(all, at, row.least, logits) ? facts | LABEL_LEAST : facts;
+    return is_label_least(all, at, row.least, largest, logits) ? facts | LABEL_LEAST : facts;
 }
 
 static int look_for_infinity(const xent_diagnosis *all, const float *logits) {
@@ -106,7 +106,8 @@ static int look_for_infinity(const xent_diagnosis *all, const float *logits) {
 
 /* ---- tasks ----------------------------------------------------------------------------------- */
 
-/* Groups of rows that are gathered at once, a run of them for each task. */
+/* Groups of rows that are gathered at once, or, where they lie in place, looked up at once; a run of
+ * groups for each task. */
 typedef struct looking {
     xent_diagnosis *all;
     const xent_tensor *part;
@@ -155,6 +156,7 @@ static bool take_gathered(xent_diagnosis *all, int64_t floats) {
 xent_status look_at_rows(xent_diagnosis *all, const xent_tensor *part, int64_t rows) {
     looking of = {.all = all, .part = part, .rows = rows};
     bool in_place = lies_in_place(part, all->class_axis);
+    /* not so long that groups would leave tasks without work */
     bool short_rows = in_place && all->classes <= LOGITS_PER_TASK / GATHERED;
     of.group = short_rows || part->stride[all->class_axis] != 1 ? GATHERED : 1;
     of.groups = (rows + of.group - 1) / of.group;

@@ -56,7 +56,8 @@ static row_facts fold(struct lanes *lanes) {
     double sum[LANES], order[LANES];
     for (int lane = 0; lane < LANES; lane++) {
         sum[lane] = (double)lanes->sum[lane];
-        order[lane] = (double)lanes->order[lane] + (double)(LANES - lane) * sum[lane];
+        double share = (double)(LANES - lane) * sum[lane]; /* exact */
+        order[lane] = (double)lanes->order[lane] + share;
     }
     return (row_facts){least_of(lanes->least), add_up(sum), add_up(order)};
 }

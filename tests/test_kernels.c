@@ -4,6 +4,7 @@
  * XENT_SHORT set, as under sanitizers and emulators, one length in five. */
 #include "cpu/kernels.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,12 +34,13 @@ struct type {
     int32_t dtype;
     size_t element, lane;
     const xent_kernels *reference;
+    double largest; /* finite */
 };
 
-static const struct type types[] = {{"f32", XENT_F32, 4, 4, &xent_f32_scalar},
-                                    {"f64", XENT_F64, 8, 8, &xent_f64_scalar},
-                                    {"bf16", XENT_BF16, 2, 4, &xent_bf16_scalar},
-                                    {"f16", XENT_F16, 2, 4, &xent_f16_scalar}};
+static const struct type types[] = {{"f32", XENT_F32, 4, 4, &xent_f32_scalar, FLT_MAX},
+                                    {"f64", XENT_F64, 8, 8, &xent_f64_scalar, DBL_MAX},
+                                    {"bf16", XENT_BF16, 2, 4, &xent_bf16_scalar, 0x1.fep127},
+                                    {"f16", XENT_F16, 2, 4, &xent_f16_scalar, 65504}};
 
 static void expect_same(const char *what, const struct type *type, int64_t n, int style,
                         const void *got, const void *wanted, size_t size) {
@@ -129,6 +131,27 @@ static void test_along(const struct type *type, int style, int64_t n) {
     for (int k = 0; k < 2; k++)
         tested[k]->grad_more(b.e[k] + off, n, a, 0.01, weight, b.g[k] + off);
     expect_same("grad_more", type, n, style, b.g[0] + off, b.g[1] + off, (size_t)n * type->element);
+}
+
+/* What poisons a row, wherever it lies; not the largest finite numbers, whose sums are infinite. */
+static void test_poison(const struct type *type, int64_t n) {
+    const xent_kernels *tested = xent_kernels_for(type->dtype);
+    const bool yes = true, no = false;
+    xent_stats *found = &b.stats[0][0];
+    for (int64_t c = 0; c < n; c++)
+        b.values[c] = c % 3 == 2 ? -(double)INFINITY : type->largest;
+    for (int64_t c = 0; c < n; c++) {
+        const double kept = b.values[c];
+        b.values[c] = draw() % 2 ? (double)NAN : (double)INFINITY;
+        type->reference->narrow(b.values, n, b.x, 1);
+        tested->stats(b.x, n, 1, NULL, NULL, found);
+        expect_same("poison", type, n, POISONED, &found->poisoned, &yes, sizeof yes);
+        b.values[c] = kept;
+    }
+    type->reference->narrow(b.values, n, b.x, 1);
+    tested->stats(b.x, n, 1, NULL, NULL, found);
+    expect_same("no poison", type, n, ORDINARY, &found->poisoned, &no, sizeof no);
+    expect_same("the largest", type, n, ORDINARY, &found->max, &type->largest, sizeof found->max);
 }
 
 /* Blocks that follow each other. What is fetched meanwhile shows in no result. */
@@ -338,6 +361,8 @@ int main(void) {
                                                                              : 193)
                     test_across(&types[t], style, n, rows);
         }
+        for (int64_t n = 1; n <= BLOCK; n += n < 130 ? 1 : 149)
+            test_poison(&types[t], n);
         test_conversions(&types[t]);
     }
     for (int64_t n = 1; n <= 100; n++)

@@ -313,7 +313,10 @@ static inline __attribute__((always_inline)) void NAME(stream_terms)(const struc
         for (int j = 0; j < TOGETHER; j++)
             v_stream(g + (i + j * WIDTH) * (int64_t)sizeof(LANE), v_mul(factor_a, e[j]));
     }
-    for (; i < s->n; i += WIDTH)
+    for (; i + WIDTH <= s->n; i += WIDTH)
+        v_stream(g + i * (int64_t)sizeof(LANE),
+                 v_mul(factor_a, NAME(term)(s, LOAD(s->x + i * (int64_t)sizeof(ELEM)))));
+    if (i < s->n)
         NAME(store)(g, i, s->n, v_mul(factor_a, NAME(term)(s, NAME(load)(s->x, i, s->n))));
 }
 

@@ -157,7 +157,7 @@ static inline void fetch(uintptr_t at) {
 }
 
 /* n classes of a group's rows in a tile become E. of_each: what is ahead of every class is fetched,
- * not of every second one. */
+ * not only of every second one (of the last few it always is). */
 static inline __attribute__((always_inline)) void
 tile_terms(LANE *tile, int64_t n, double scale, group *rows, fetching next, bool of_each) {
     LANE *at = tile, *const end = tile + n * ACROSS;

@@ -171,8 +171,8 @@ typedef struct xent_columns {
     double weight[COLUMN], label_weight[COLUMN]; /* w and k[y] */
     double label_logit[COLUMN];                  /* x[y], under softcap z[y] */
     double label_slope[COLUMN];                  /* dz/dx at the label: s without softcap */
-    double spread[COLUMN], ratio[COLUMN];        /* log1p(rest/top), E_y/top */
 
+    double spread[COLUMN], ratio[COLUMN]; /* log1p(rest/top), exp(z_y - max) */
     double loss[COLUMN], lse[COLUMN], label_probability[COLUMN], entropy[COLUMN];
     /* gradient of class c: a*E_c - b*k_c, of the label: label_grad; under softcap the first is
      * still to be multiplied with the slope; probability: share*E_c */

@@ -46,7 +46,6 @@ static inline dmask finish_some(const xent_coefficients *by, xent_columns *rows,
     const dvec rest = d_load(rows->stats.rest + i), mass = d_load(rows->stats.mass + i);
     const dvec x = d_load(rows->label_logit + i), w = d_load(rows->weight + i);
     const dvec k = d_load(rows->label_weight + i);
-
     const dvec spread = d_load(rows->spread + i), ratio = d_load(rows->ratio + i);
 
     dvec sum = d_add(top, rest);

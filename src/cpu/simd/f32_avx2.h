@@ -133,7 +133,8 @@ static inline float s_max_lane(svec a) {
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
-/* Compared as integers, which is the same beside a floor > 0 and leaves the pipes of fma free. */
+/* Compared as integers, which leaves the pipes of fma free: beside a floor > 0 it is the same, but
+ * for NaN, whose E means nothing. */
 static inline svec s_scale2(svec p, svec nb, svec floor) {
     __m256i bits = _mm256_castps_si256(nb);
     __m256i scaled = _mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(bits, 23));

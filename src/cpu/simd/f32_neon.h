@@ -94,7 +94,6 @@ static inline bool s_any(smask a) {
     return vmaxvq_u32(a) != 0;
 }
 
-/* four lanes of 32 bits become four of 16 in one word */
 static inline uint64_t s_lanes(smask a) {
     static const uint32_t bits[S_WIDTH] = {1, 2, 4, 8};
     return vaddvq_u32(vandq_u32(a, vld1q_u32(bits)));

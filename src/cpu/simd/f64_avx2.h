@@ -109,7 +109,8 @@ static inline double d_fold(dvec a) {
     return _mm_cvtsd_f64(_mm_add_sd(pair, _mm_unpackhi_pd(pair, pair)));
 }
 
-/* Compared as integers, which is the same beside a floor > 0 and leaves the pipes of fma free. */
+/* Compared as integers, which leaves the pipes of fma free: beside a floor > 0 it is the same, but
+ * for NaN, whose E means nothing. */
 static inline dvec d_scale2(dvec p, dvec nb, dvec floor) {
     __m256i bits = _mm256_castpd_si256(nb);
     __m256i scaled = _mm256_add_epi64(_mm256_castpd_si256(p), _mm256_slli_epi64(bits, 52));
