@@ -11,7 +11,7 @@ out=build/test
 mkdir -p $out/logs
 passed=0 failed=0 begun=$SECONDS waiting=()
 
-cases=4000 best_cases=10000 emulated_cases=120 short_cases=400
+cases=4000 best_cases=10000 emulated_cases=120 short_cases=250
 analyzed_nodes=75000                    # of 225,000 by default, in each function
 emulates_all= not_emulated='[.]scalar$' # the C of everywhere
 repeated='test_bits[.]scalar$'          # compares calls with each other; gcc's build does so, too
