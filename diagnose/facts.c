@@ -106,8 +106,8 @@ static int look_for_infinity(const xent_diagnosis *all, const float *logits) {
 
 /* ---- tasks ----------------------------------------------------------------------------------- */
 
-/* Groups of rows that are gathered at once, or, where they lie in place, looked up at once; a run of
- * groups for each task. */
+/* Groups of rows that are gathered at once, or, where they lie in place, looked up at once; a run
+ * of groups for each task. */
 typedef struct looking {
     xent_diagnosis *all;
     const xent_tensor *part;
