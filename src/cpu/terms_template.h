@@ -99,8 +99,8 @@ static inline dmask finish_plain(const xent_coefficients *by, xent_columns *rows
 
 /* log1p(rest/top) and exp(-scale*(max - x[y])) of all rows first, one function after the other: a
  * loop of one long chain leaves the processor room for the next rows' while it waits. */
-static void find_functions(const xent_coefficients *by, xent_columns *rows, int64_t first,
-                           int64_t n) {
+static void find_spread_and_ratio(const xent_coefficients *by, xent_columns *rows, int64_t first,
+                                  int64_t n) {
     const dvec scale = d_set(by->scale);
     for (int64_t i = first; i < first + n; i += D_WIDTH) {
         dvec top = d_load(rows->stats.top + i), rest = d_load(rows->stats.rest + i);
@@ -118,7 +118,7 @@ static bool math_finish(const xent_coefficients *by, xent_columns *rows, int64_t
     const xent_coefficients own = *by;
     dmask extreme = d_bad(d_set(0));
     int64_t i = first;
-    find_functions(&own, rows, first, n);
+    find_spread_and_ratio(&own, rows, first, n);
     for (; own.plain && i < first + n; i += D_WIDTH)
         extreme = d_or(extreme, finish_plain(&own, rows, i, first + n - i));
     for (; i < first + n; i += D_WIDTH)
